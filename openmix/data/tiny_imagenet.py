@@ -1,0 +1,117 @@
+"""Tiny-ImageNet: 200 classes at 64 x 64, decoded once and kept in memory."""
+
+import os
+import tempfile
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from openmix.data.base import Arrays, Folder, list_folder
+from openmix.errors import DataError
+
+_HINT = (
+    "get tiny-imagenet-200.zip from cs231n.stanford.edu, unzip it there and set dataset.source.root"
+)
+_SIZE = 64
+
+
+def tiny_imagenet(root: str) -> tuple[Arrays, Arrays]:
+    """100,000 training and 10,000 test images (3, 64, 64) from root/tiny-imagenet-200.
+
+    The labelled validation images serve as the test set, in the original layout
+    (val/images and val_annotations.txt) or sorted into val/<wnid>. Decoded images are cached
+    in tiny-imagenet-200/openmix.pt; the cache is made anew when the files changed or it is damaged.
+    """
+    folder = Path(root) / "tiny-imagenet-200"
+    train = list_folder(folder / "train", _HINT)
+    test = _list_val(folder / "val", train.classes)
+    listing = train.checksum() + test.checksum()
+    cache = folder / "openmix.pt"
+    found = _load(cache, listing)
+    if found is None:
+        found = decode(train), decode(test)
+        _save(cache, listing, found)
+    return found
+
+
+def _list_val(folder: Path, classes: list[str]) -> Folder:
+    annotations = folder / "val_annotations.txt"
+    if not annotations.is_file():
+        val = list_folder(folder, _HINT)
+        if val.classes != classes:
+            raise DataError(f"{folder}: its classes are not those of train; {_HINT}")
+        return val
+    number = {name: label for label, name in enumerate(classes)}
+    rows = [line.split("\t")[:2] for line in annotations.read_text().splitlines()]
+    try:
+        labels = torch.tensor([number[wnid] for _, wnid in rows])
+    except (KeyError, ValueError) as error:
+        raise DataError(f"{annotations} names an unknown class ({error}); {_HINT}") from error
+    paths = [str(folder / "images" / name) for name, _ in rows]
+    for path in paths:
+        if not os.path.isfile(path):
+            raise DataError(f"{path} is missing; {_HINT}")
+    return Folder(str(folder), paths, labels, classes)
+
+
+def decode(folder: Folder) -> Arrays:
+    """Decode all images to RGB, (N, 3, 64, 64); DataError names the file that cannot be decoded."""
+    images = np.empty((len(folder), 3, _SIZE, _SIZE), dtype=np.uint8)
+
+    def read(position: int) -> None:
+        path = folder.paths[position]
+        try:
+            with Image.open(path) as image:
+                pixels = np.asarray(image.convert("RGB"))
+        except (OSError, SyntaxError) as error:
+            raise DataError(f"{path} cannot be decoded; {_HINT}") from error
+        if pixels.shape != (_SIZE, _SIZE, 3):
+            raise DataError(f"{path} is {pixels.shape[1]} x {pixels.shape[0]}, not 64 x 64")
+        images[position] = pixels.transpose(2, 0, 1)
+
+    with ThreadPoolExecutor() as pool:
+        for _ in pool.map(read, range(len(folder))):
+            pass
+    return Arrays(torch.from_numpy(images), folder.labels)
+
+
+def _load(cache: Path, listing: str) -> tuple[Arrays, Arrays] | None:
+    if not cache.is_file():
+        return None
+    try:
+        kept = torch.load(cache, weights_only=True)
+        train, test = Arrays(*kept["train"]), Arrays(*kept["test"])
+        sound = kept["listing"] == listing
+        sound = sound and kept["checksum"] == train.checksum() + test.checksum()
+    except Exception:  # a damaged file fails in many ways, all with the same cure
+        return None
+    return (train, test) if sound else None
+
+
+def _save(cache: Path, listing: str, pair: tuple[Arrays, Arrays]) -> None:
+    train, test = pair
+    kept = {
+        "listing": listing,
+        "checksum": train.checksum() + test.checksum(),
+        "train": (train.images, train.labels),
+        "test": (test.images, test.labels),
+    }
+    try:
+        handle, temporary = tempfile.mkstemp(dir=cache.parent, prefix=f".{cache.name}.")
+    except OSError as error:
+        warnings.warn(f"decoded images are not cached: {error}", stacklevel=2)
+        return
+    try:
+        with os.fdopen(handle, "wb") as file:
+            torch.save(kept, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, cache)
+    except (OSError, RuntimeError) as error:
+        warnings.warn(f"decoded images are not cached: {error}", stacklevel=2)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

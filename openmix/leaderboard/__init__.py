@@ -1,0 +1,1 @@
+"""Boards made from records: load -> build -> render, a pure function of the records."""

@@ -1,0 +1,56 @@
+import torch
+from torch import Tensor
+
+from openmix.mixups.base import Mixer
+from openmix.ops import draw
+from openmix.ops.blend import Partner, blend, partners
+
+
+class ResizeMix(Mixer):
+    """ResizeMix: paste the whole partner, shrunk; the labels follow the pasted area.
+
+    The side ratio is uniform and shared by the batch, the place is drawn for each image and lies
+    inside it, as in the authors' code. The partner is shrunk to the box's size by nearest
+    neighbours; the authors interpolate by the ratio instead, which may pick the next pixel.
+
+    Args:
+        low, high: range of the box's side over the image's.
+    """
+
+    paper = "https://arxiv.org/abs/2012.11101"
+
+    def __init__(self, low: float = 0.1, high: float = 0.8):
+        super().__init__()
+        if not 0 < low <= high <= 1:
+            raise ValueError(f"need 0 < low <= high <= 1, got low={low} high={high}")
+        self.low, self.high = low, high
+
+    def mix(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        ratio: float | None = None,
+        partner: Partner | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        if ratio is None:
+            ratio = self.low + (self.high - self.low) * draw.uniform()[0]
+        if partner is None:
+            partner = draw.shift(len(x))
+        height, width = x.shape[-2:]
+        h, w = int(height * ratio), int(width * ratio)
+        self.lam = 1 - h * w / (height * width)
+        return self._paste(x, partner, h, w), blend(y, partner, self.lam)
+
+    def _paste(self, x: Tensor, partner: Partner, h: int, w: int) -> Tensor:
+        n, channels, height, width = x.shape
+        at = x.device
+        shrunk = x[:, :, torch.arange(h, device=at) * height // max(h, 1)]
+        shrunk = shrunk[..., torch.arange(w, device=at) * width // max(w, 1)]
+        top = torch.randint(height - h + 1, (n, 1), device=at) + torch.arange(h, device=at)
+        left = torch.randint(width - w + 1, (n, 1), device=at) + torch.arange(w, device=at)
+        row = torch.arange(n, device=at)[:, None, None, None]
+        channel = torch.arange(channels, device=at)[:, None, None]
+        out = x.clone(memory_format=torch.preserve_format)
+        out[row, channel, top[:, None, :, None], left[:, None, None, :]] = partners(shrunk, partner)
+        return out

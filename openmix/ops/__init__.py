@@ -1,0 +1,1 @@
+"""Pure tensor functions shared by the mixups: draws, pairings, boxes and masks."""

@@ -1,0 +1,42 @@
+"""Result records: one JSON file a run, what identifies a run, and how records are written and read.
+
+>>> from openmix import records
+>>> run = {"dataset": d, "backbone": b, "mixup": m, "key": records.key(config), "seed": 0}
+>>> if records.find(root, run) is None:
+...     records.write(root, run | train(config))
+"""
+
+from openmix.records.identity import key, protocol_key, variant
+from openmix.records.metrics import METRICS, RULES, select
+from openmix.records.provenance import code, environment
+from openmix.records.record import (
+    SCHEMA,
+    Problem,
+    RecordError,
+    find,
+    path,
+    read,
+    scan,
+    validate,
+    write,
+)
+
+__all__ = [
+    "METRICS",
+    "RULES",
+    "SCHEMA",
+    "Problem",
+    "RecordError",
+    "code",
+    "environment",
+    "find",
+    "key",
+    "path",
+    "protocol_key",
+    "read",
+    "scan",
+    "select",
+    "validate",
+    "variant",
+    "write",
+]

@@ -1,0 +1,1 @@
+"""Training: one config in, one record out."""

@@ -1,0 +1,222 @@
+"""From a checked config to mmengine's Runner."""
+
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import mmengine.runner
+import timm.utils
+import torch
+from hydra.utils import instantiate
+from torch import nn
+
+from openmix import data as data_sets
+from openmix.data import Data
+from openmix.errors import ConfigError
+from openmix.mixups.base import Mixer
+from openmix.runner import checkpoint, distributed, optimize, resume
+from openmix.runner.hooks import Average, History, Schedule, Watch
+from openmix.runner.learner import DistributedLearner, Learner
+from openmix.runner.loop import TrainLoop, ValLoop, seed_torch
+from openmix.runner.progress import ProgressHook
+from openmix.seeding import derive
+from openmix.tasks import Classification
+
+NOT_ARGUMENTS = {"backbone": ("provides",), "optimizer": ("decay_all",)}
+"""Entries of a group that openmix reads itself, beside the arguments of its ``_target_``."""
+
+_INITIALISATION = 1 << 32  # a process number that no process has
+
+
+class Runner(mmengine.runner.Runner):
+    """mmengine's Runner with openmix's checkpoints in place of its own.
+
+    Its resume cannot read its own files on torch >= 2.6 and restores no random state; its dump of
+    the environment and the moving of the model are done elsewhere.
+    """
+
+    learner: Learner
+    ema: timm.utils.ModelEmaV3 | None
+    watch: Watch
+    identity: str
+    history: list[dict]
+    folder: Path
+
+    def load_or_resume(self) -> None:
+        """Go on from the newest sound checkpoint of the run's folder, if there is one."""
+        self.restarts, self.seconds_before, self.test_seconds = 0, 0.0, 0.0
+        self.began = time.monotonic()
+        state = checkpoint.newest(self.folder)
+        if state is not None:
+            resume.restore(self, state)
+
+    def seconds(self) -> float:
+        """Time spent on the run, over all its restarts, without what a kill threw away."""
+        return self.seconds_before + time.monotonic() - self.began
+
+    def wrap_model(self, model_wrapper_cfg: object, model: nn.Module) -> nn.Module:
+        return model
+
+    def _log_env(self, env_cfg: dict) -> None:
+        pass
+
+    def dump_config(self) -> None:
+        pass
+
+
+def arguments(config: Mapping, group: str) -> dict:
+    """A group's node without the entries that are not arguments of its target."""
+    return {k: v for k, v in config[group].items() if k not in NOT_ARGUMENTS.get(group, ())}
+
+
+def prepare_torch(settings: Mapping) -> torch.device:
+    """Threads, determinism and processes; returns the device of this process."""
+    if settings["threads"]:
+        torch.set_num_threads(settings["threads"])
+    if settings["deterministic"]:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(settings["deterministic"])
+    torch.backends.cudnn.benchmark = not settings["deterministic"]
+    return distributed.start(settings["device"])
+
+
+def build_data(config: Mapping, device: torch.device) -> Data:
+    """The loaders of this process."""
+    settings = config["runner"]
+    share = settings["accumulate"] * distributed.world()
+    if config["batch_size"] % share:
+        raise ConfigError(
+            f"batch_size={config['batch_size']} does not divide into runner.accumulate="
+            f"{settings['accumulate']} x {distributed.world()} processes; choose a multiple of {share}"
+        )
+    return data_sets.build(
+        config["dataset"],
+        config["augment"],
+        batch_size=config["batch_size"] // share,
+        eval_batch_size=config["evaluation"]["batch_size"],
+        device=device,
+        seed=config["seed"],
+        rank=distributed.rank(),
+        world=distributed.world(),
+        workers=settings["workers"],
+    )
+
+
+def build_networks(config: Mapping) -> tuple[nn.Module, Mixer]:
+    """Backbone and mixer, initialised from the seed alone.
+
+    Raises Unsupported where the mixer cannot work with the backbone.
+    """
+    seed_torch(derive(config["seed"], _INITIALISATION))
+    try:
+        net = instantiate(arguments(config, "backbone"), _convert_="all")
+    except Exception as error:
+        raise ConfigError(f"backbone cannot be built: {_reason(error)}") from error
+    # A stream of its own: the mixer's weights must not move the backbone's, nor each other.
+    seed_torch(derive(config["seed"], _INITIALISATION, 1))
+    try:
+        mixer = instantiate(config["mixup"], _convert_="all")
+    except Exception as error:
+        raise ConfigError(f"mixup cannot be built: {_reason(error)}") from error
+    mixer.setup(net)
+    return net, mixer
+
+
+def _reason(error: Exception) -> str:
+    """The last line of an error, without Hydra's account of where it was."""
+    return str(error.__cause__ or error).strip().splitlines()[0]
+
+
+def build(
+    config: Mapping,
+    data: Data,
+    device: torch.device,
+    folder: Path,
+    *,
+    identity: str,
+    title: str,
+    backends: list[dict],
+) -> Runner:
+    """The Runner of one run, ready to ``train()``; it resumes from ``folder`` by itself.
+
+    ``backends`` are mmengine's visualiser back ends (wandb, TensorBoard).
+    """
+    settings = config["runner"]
+    net, mixer = build_networks(config)
+    memory = torch.channels_last if settings["channels_last"] else torch.contiguous_format
+    if settings["sync_bn"] and distributed.world() > 1:
+        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    net = net.to(device, memory_format=memory)
+    ema = timm.utils.ModelEmaV3(net, decay=settings["ema"]) if settings["ema"] else None
+    if settings["compile"]:
+        net.compile()
+    learner = Learner(
+        net,
+        mixer.to(device),
+        Classification(config["dataset"]["num_classes"]),
+        instantiate(config["loss"]),
+        data.normalise,
+        memory,
+    )
+    wrapper = optimize.build(
+        learner,
+        instantiate(arguments(config, "optimizer"), _convert_="all"),
+        config["optimizer"].get("decay_all", True),
+        device=device,
+        amp=settings["amp"],
+        accumulate=settings["accumulate"],
+        clip_grad=settings["clip_grad"],
+    )
+    if len(data.train) < settings["accumulate"]:
+        raise ConfigError(
+            f"{data.sizes['train']} training images do not fill one step; lower batch_size"
+        )
+    watch = Watch(settings["log_every"], title)
+    hooks = [Schedule(instantiate(config["schedule"])), watch, History()]
+    hooks += [Average()] if ema else []
+    hooks += [resume.Resume(folder, settings["checkpoint_seconds"])]
+    hooks += [ProgressHook(title)] if distributed.rank() == 0 else []
+    hooks += [instantiate(hook) for hook in settings["hooks"]]
+    runner = Runner(
+        model=_wrap(learner, device),
+        work_dir=str(folder),
+        train_dataloader=data.train,
+        train_cfg=dict(
+            type=TrainLoop,
+            max_epochs=config["epochs"],
+            seed=config["seed"],
+            accumulate=settings["accumulate"],
+            eval_every=settings["eval_every"],
+        ),
+        optim_wrapper=wrapper,
+        val_dataloader={"": data.test} | ({"val_": data.val} if data.val else {}),
+        val_cfg=dict(type=ValLoop, bins=config["evaluation"]["bins"]),
+        val_evaluator=[],
+        default_hooks=dict.fromkeys(
+            ["runtime_info", "timer", "sampler_seed", "logger", "param_scheduler", "checkpoint"]
+        ),
+        custom_hooks=hooks,
+        visualizer=dict(type="Visualizer", vis_backends=backends, save_dir=str(folder)),
+        randomness=dict(seed=config["seed"]),
+        env_cfg={},
+        log_level="WARNING",
+        # mmengine keeps its managers by name for the life of the process.
+        experiment_name=f"{identity}-{time.monotonic_ns()}",
+    )
+    runner.learner, runner.ema, runner.watch = learner, ema, watch
+    runner.identity, runner.folder, runner.history = identity, folder, []
+    return runner
+
+
+def _wrap(learner: Learner, device: torch.device) -> nn.Module:
+    if distributed.world() == 1:
+        return learner
+    # Only a mixer's own parameters may sit out a step.
+    idle = any(p.requires_grad for p in learner.mixer.parameters())
+    return DistributedLearner(
+        learner,
+        device_ids=[device.index] if device.type == "cuda" else None,
+        broadcast_buffers=False,
+        find_unused_parameters=idle,
+    )

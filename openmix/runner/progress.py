@@ -1,0 +1,79 @@
+"""What a person sees of a run: a bar on a terminal, now and then a line elsewhere."""
+
+import sys
+import time
+
+from mmengine.hooks import Hook
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+QUIET_SECONDS = 5
+"""Least time between two lines where there is no terminal."""
+
+
+class ProgressHook(Hook):
+    """Show how far ``title`` is, with its loss, its accuracy and the time it still takes."""
+
+    priority = "VERY_LOW"
+
+    def __init__(self, title: str):
+        self.title = title
+        self.console = Console(file=sys.stderr)
+        self.bar: Progress | None = None
+        self.last = 0.0
+
+    def before_train(self, runner) -> None:  # noqa: ANN001
+        self.last = self.began = time.monotonic()
+        self.first = runner.iter
+        if not self.console.is_terminal:
+            return
+        self.bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}  {task.fields[note]}"),
+            TimeElapsedColumn(),
+            TextColumn("eta"),
+            TimeRemainingColumn(),
+            console=self.console,
+            transient=True,
+        )
+        loop = runner.train_loop
+        self.task = self.bar.add_task(
+            self.title,
+            total=loop.max_iters,
+            completed=loop.iter,
+            epoch=loop.epoch,
+            epochs=loop.max_epochs,
+            note="",
+        )
+        self.bar.start()
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
+        now = time.monotonic()
+        if self.bar and now - self.last > 0.2:
+            self.last = now
+            loop = runner.train_loop
+            self.bar.update(
+                self.task, completed=loop.iter, epoch=loop.epoch + 1, note=self._note(runner)
+            )
+
+    def after_val_epoch(self, runner, metrics=None) -> None:  # noqa: ANN001
+        now, loop = time.monotonic(), runner.train_loop
+        if self.bar or (now - self.last < QUIET_SECONDS and loop.epoch < loop.max_epochs):
+            return
+        self.last = now
+        rate = (loop.iter - self.first) / max(now - self.began, 1e-9)
+        eta = f"eta {(loop.max_iters - loop.iter) / rate:.0f} s" if rate else ""
+        line = f"{self.title}  epoch {loop.epoch}/{loop.max_epochs}  {self._note(runner)}  {eta}"
+        print(line, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self.bar:
+            self.bar.stop()
+
+    @staticmethod
+    def _note(runner) -> str:  # noqa: ANN001
+        tested = next((row for row in reversed(runner.history) if "top1" in row), None)
+        top1 = f"  top-1 {tested['top1']:.2f} %" if tested else ""
+        return f"loss {runner.watch.latest:.3f}{top1}"

@@ -1,0 +1,269 @@
+from pathlib import Path
+
+import pytest
+import torch
+from omegaconf import OmegaConf
+from PIL import Image
+
+from openmix.data import build
+from openmix.data.base import Arrays
+from openmix.data.erasing import RandomErasing
+from openmix.data.normalise import Normalise
+from openmix.data.splits import noisy, split
+from openmix.errors import ConfigError, DataError
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+NONE = {"batch": None, "train": None, "test": None}
+LABELS = torch.arange(300) % 3
+
+
+def arrays(count=300, size=8, classes=3):
+    generator = torch.Generator().manual_seed(0)
+    train, test = (
+        Arrays(
+            torch.randint(0, 256, (n, 1, size, size), dtype=torch.uint8, generator=generator),
+            torch.arange(n) % classes,
+        )
+        for n in (count, 50)
+    )
+    return train, test
+
+
+def node(**changes):
+    return {
+        "source": {"_target_": f"{__name__}.arrays"},
+        "num_classes": 3,
+        "channels": 1,
+        "size": 8,
+        "mean": [0.5],
+        "std": [0.25],
+        "val_fraction": 0.0,
+        "label_noise": 0.0,
+        "train_limit": None,
+    } | changes
+
+
+def make(dataset, augment=NONE, seed=0, batch_size=16, eval_batch_size=32, **rest):
+    return build(
+        dataset,
+        augment,
+        batch_size=batch_size,
+        eval_batch_size=eval_batch_size,
+        device="cpu",
+        seed=seed,
+        **rest,
+    )
+
+
+def labels_by_image(loader):
+    return {
+        tuple(image.flatten().tolist()): int(label)
+        for images, labels in loader.batches()
+        for image, label in zip(images, labels, strict=True)
+    }
+
+
+def config(group, name):
+    tree = OmegaConf.create(
+        {"paths": {"data": "."}, group: OmegaConf.load(CONFIGS / group / f"{name}.yaml")}
+    )
+    return tree[group]
+
+
+def test_plain():
+    data = make(node())
+    assert data.sizes == {"train": 300, "val": 0, "test": 50}
+    assert data.val is None and len(data.train) == 18 and len(data.test) == 2
+    train, test = arrays()
+    assert labels_by_image(data.test) == {
+        tuple(image.flatten().tolist()): int(label)
+        for image, label in zip(test.images, test.labels, strict=True)
+    }
+    assert len(data.checksum) == 64
+
+
+def test_seed_changes_the_order_and_nothing_else():
+    changes = {"val_fraction": 0.1, "label_noise": 0.5, "train_limit": 160}
+    one, two = (make(node(**changes), seed=seed) for seed in (1, 2))
+    assert labels_by_image(one.train) == labels_by_image(two.train)
+    assert labels_by_image(one.val) == labels_by_image(two.val)
+    assert one.checksum == two.checksum == make(node()).checksum
+    first, other = (next(data.train.batches())[1] for data in (one, two))
+    assert not torch.equal(first, other)
+
+
+def test_noise_is_on_training_labels_only():
+    truth = labels_by_image(make(node(), batch_size=300).train)
+    data = make(node(label_noise=1.0, val_fraction=0.2), batch_size=240)
+    train, val = labels_by_image(data.train), labels_by_image(data.val)
+    assert len(train) == 240 and len(val) == 60
+    assert not set(train) & set(val)
+    assert all(truth[image] == label for image, label in val.items())
+    assert 120 < sum(truth[image] != label for image, label in train.items()) < 200
+    assert labels_by_image(data.test) == labels_by_image(make(node()).test)
+
+
+def test_noise_is_uniform_over_all_classes():
+    labels = torch.zeros(50_000, dtype=torch.long)
+    share = noisy(labels, 0.4, 10).bincount(minlength=10) / 50_000
+    assert abs(share[0] - 0.64) < 0.01
+    assert (abs(share[1:] - 0.04) < 0.005).all()
+    assert torch.equal(noisy(labels, 0.0, 10), labels)
+
+
+def test_split_is_stratified():
+    train, val = split(LABELS, 0.1, None)
+    assert LABELS[val].bincount().tolist() == [10, 10, 10]
+    assert sorted(train.tolist() + val.tolist()) == list(range(300))
+
+
+def test_limits_are_nested_and_spare_the_held_out():
+    small, _ = split(LABELS, 0.1, 20)
+    large, val = split(LABELS, 0.1, 90)
+    assert len(small) == 20 and len(large) == 90
+    assert set(small.tolist()) < set(large.tolist())
+    assert not set(large.tolist()) & set(val.tolist())
+
+
+@pytest.mark.parametrize(
+    "fraction, limit", [(0.0, 301), (0.1, 271), (0.0, 0), (1e-9, None), (1.0, None)]
+)
+def test_impossible_splits(fraction, limit):
+    with pytest.raises(ConfigError):
+        split(LABELS, fraction, limit)
+
+
+@pytest.mark.parametrize(
+    "changes, fragments",
+    [
+        ({"size": 9}, ["(1, 8, 8)", "dataset.size=8"]),
+        ({"channels": 3, "mean": [0.5] * 3, "std": [1] * 3}, ["dataset.channels=1"]),
+        ({"num_classes": 2}, ["dataset.num_classes=3"]),
+        ({"mean": [0.5, 0.5]}, ["dataset.mean"]),
+        ({"train_limit": 999}, ["train_limit=999", "300"]),
+    ],
+)
+def test_data_that_does_not_fit(changes, fragments):
+    with pytest.raises(ConfigError) as error:
+        make(node(**changes))
+    assert "\n" not in str(error.value)
+    for fragment in fragments:
+        assert fragment in str(error.value)
+
+
+def test_per_image_transforms_are_refused_in_memory():
+    flip = {"_target_": "torchvision.transforms.v2.RandomHorizontalFlip"}
+    with pytest.raises(ConfigError, match="augment=none"):
+        make(node(), NONE | {"train": [flip]})
+
+
+def test_normalise():
+    normalise = Normalise([0.5, 0.25], [0.25, 0.5])
+    images = torch.randint(0, 256, (4, 2, 5, 5), dtype=torch.uint8)
+    mean, std = torch.tensor([0.5, 0.25]), torch.tensor([0.25, 0.5])
+    expected = (images / 255 - mean.view(-1, 1, 1)) / std.view(-1, 1, 1)
+    before = images.float()
+    for dtype in (torch.uint8, torch.float32, torch.float64):
+        given = images.to(dtype)
+        torch.testing.assert_close(normalise(given), expected, atol=1e-5, rtol=0)
+        assert torch.equal(given.float(), before)
+    assert normalise(images).dtype == torch.float32
+    assert not normalise.state_dict()
+
+
+def test_digits_from_the_configs():
+    data = make(config("dataset", "digits"), config("augment", "none"), batch_size=64)
+    images, _ = next(data.test.batches())
+    assert data.sizes == {"train": 1000, "val": 0, "test": 797}
+    everything = torch.cat([data.normalise(images) for images, _ in data.train.batches()])
+    assert abs(everything.mean()) < 0.02 and abs(everything.std() - 1) < 0.02
+    assert images.shape == (32, 1, 8, 8)
+
+
+@pytest.mark.parametrize("name", ["flip", "crop_flip", "rrc"])
+def test_batch_augments_from_the_configs(name):
+    data = make(node(), config("augment", name))
+    images, labels = next(data.train.batches())
+    assert images.shape == (16, 1, 8, 8) and labels.shape == (16,)
+    assert not torch.equal(images, next(data.train.batches(1))[0])
+    plain, _ = next(data.test.batches())
+    assert torch.equal(plain, arrays()[1].images[:32])
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    generator = torch.Generator().manual_seed(0)
+    for part, count in (("train", 6), ("test", 3)):
+        for name in ("cat", "dog"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = torch.randint(0, 256, (40, 60, 3), dtype=torch.uint8, generator=generator)
+                Image.fromarray(pixels.numpy()).save(tmp_path / part / name / f"{number}.png")
+    dataset = config("dataset", "imagefolder")
+    dataset.source.root = str(tmp_path)
+    dataset.num_classes = 2
+    return dataset
+
+
+@pytest.mark.parametrize("name", ["imagenet", "deit"])
+def test_folder_augments_from_the_configs(pictures, name):
+    tree = OmegaConf.create(
+        {"dataset": pictures, "augment": OmegaConf.load(CONFIGS / "augment" / f"{name}.yaml")}
+    )
+    data = make(tree.dataset, tree.augment, batch_size=4)
+    images, labels = next(data.train.batches())
+    assert images.shape == (4, 3, 224, 224) and images.dtype == torch.uint8
+    assert set(labels.tolist()) <= {0, 1}
+    assert next(data.test.batches())[0].shape == (6, 3, 224, 224)
+    assert torch.equal(next(data.train.batches())[0], images)
+    assert data.sizes == {"train": 12, "val": 0, "test": 6}
+
+
+def test_folder_split_and_noise(pictures):
+    pictures.val_fraction = 0.34
+    data = make(pictures, NONE, batch_size=4)
+    assert data.sizes == {"train": 8, "val": 4, "test": 6}
+    assert sorted(torch.cat([labels for _, labels in data.val.batches()]).tolist()) == [0, 0, 1, 1]
+
+
+def test_folder_of_another_number_of_classes(pictures):
+    pictures.num_classes = 3
+    with pytest.raises(DataError, match=r"2 class folders.*dataset.num_classes=2"):
+        make(pictures)
+
+
+def test_batch_augment_is_refused_for_folders(pictures):
+    with pytest.raises(ConfigError, match="augment=imagenet"):
+        make(pictures, config("augment", "crop_flip"))
+
+
+def test_erasing_fills_a_box_with_noise():
+    image = torch.full((3, 64, 64), 200, dtype=torch.uint8)
+    torch.manual_seed(0)
+    always = RandomErasing(1.0, mean=[0.5] * 3, std=[0.1] * 3)
+    erased = torch.stack([always(image) for _ in range(200)])
+    changed = (erased != image).any(1)
+    assert (image == 200).all()
+    share = changed.float().mean((1, 2))
+    assert share.min() > 0.015 and share.max() < 0.35
+    noise = erased[:, 0][changed].float()
+    assert abs(noise.mean() - 127.5) < 1 and abs(noise.std() - 25.5) < 1
+    sometimes = RandomErasing(0.25, mean=[0.5] * 3, std=[0.1] * 3)
+    hits = sum(sometimes(image) is not image for _ in range(1000))
+    assert 200 < hits < 300
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "dataset").glob("*.yaml")), ids=lambda p: p.stem)
+def test_dataset_configs_have_one_schema(path):
+    from openmix.data import sources
+
+    dataset = OmegaConf.load(path)
+    if "defaults" in dataset:
+        dataset = OmegaConf.merge(
+            OmegaConf.load(path.parent / f"{dataset.defaults[0]}.yaml"), dataset
+        )
+        del dataset["defaults"]
+    assert set(dataset) == set(node())
+    module, name = dataset.source._target_.rsplit(".", 1)
+    assert module == "openmix.data.sources" and name in sources.__all__
+    assert len(dataset.mean) == len(dataset.std) == dataset.channels

@@ -1,0 +1,36 @@
+"""Make the leaderboard from the records: python tools/leaderboard.py [key=value ...]
+
+records=results/records   folders of records, separated by commas
+out=results/leaderboard   where leaderboard.csv, runs.csv, leaderboard.md and leaderboard.html go
+select=median10           which epochs count: median10 | last | val | best (selected on test)
+metric=top1               top1 | top5 | nll | ece
+baseline=none             the mixup that Δ is taken to
+dataset= backbone= protocol=    keep only these, separated by commas
+"""
+
+import sys
+
+from openmix.errors import ConfigError
+from openmix.leaderboard.options import parse
+
+
+def main() -> int:
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__)
+        return 0
+    try:
+        options = parse(sys.argv[1:])
+        from openmix.leaderboard.publish import (
+            publish,
+        )  # pandas; a mistyped key need not wait for it
+
+        table, paths = publish(options)
+    except (ConfigError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print(table, *paths, sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
