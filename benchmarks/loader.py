@@ -11,11 +11,14 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from openmix.data.augment import CropFlip
 from openmix.data.loaders import MemoryLoader, Order

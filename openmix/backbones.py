@@ -1,7 +1,6 @@
 """Backbones: timm's models, with stems for small images, and the Wide ResNets timm lacks."""
 
 import timm
-import torch
 import torch.nn.functional as F
 from timm.layers import create_classifier
 from torch import Tensor, nn

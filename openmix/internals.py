@@ -21,20 +21,28 @@ def stages(net: nn.Module) -> list[nn.Module]:
     """
     blocks = getattr(net, "blocks", None)
     if isinstance(blocks, nn.Sequential | nn.ModuleList) and hasattr(net, "num_prefix_tokens"):
-        quarters = [round(len(blocks) * (k + 1) / 4) for k in range(4)]
-        return [blocks[end - 1] for end in quarters if end > 0]
-    found = [net.get_submodule(info["module"]) for info in getattr(net, "feature_info", ())]
+        ends = {round(len(blocks) * quarter / 4) for quarter in (1, 2, 3, 4)} - {0}
+        return [blocks[end - 1] for end in sorted(ends)]
+    try:
+        found = [net.get_submodule(info["module"]) for info in getattr(net, "feature_info", ())]
+    except AttributeError:  # some of timm's networks name modules there that they do not have
+        return []
     return [module for module in found if any(True for _ in module.parameters())]
 
 
 def last_attention(net: nn.Module) -> nn.Module | None:
-    """The self-attention of the last block, if it is plain and has a class token to read."""
+    """The self-attention of the last block, if it is plain and has a class token to read.
+
+    Only timm's own class will do: its relatives rotate queries and keys, or add position biases,
+    under the same attribute names.
+    """
     blocks = getattr(net, "blocks", None)
-    if not blocks or not getattr(net, "num_prefix_tokens", 0) or net.cls_token is None:
+    if not blocks or getattr(net, "cls_token", None) is None:
         return None
+    from timm.models.vision_transformer import Attention  # timm is slow to import
+
     attention = getattr(blocks[-1], "attn", None)
-    readable = all(hasattr(attention, name) for name in ("qkv", "q_norm", "k_norm", "num_heads"))
-    return attention if readable and not hasattr(attention, "rope") else None
+    return attention if type(attention) is Attention else None
 
 
 FINDERS: dict[str, tuple[Callable[[nn.Module], object], str]] = {
@@ -59,12 +67,25 @@ def require(net: nn.Module, needs: Iterable[str], mixer: str) -> None:
 
 @contextmanager
 def hooked(module: nn.Module, fn: Callable[[Tensor], Tensor]) -> Iterator[None]:
-    """Replace the output of ``module`` by ``fn(output)`` inside the block."""
-    handle = module.register_forward_hook(lambda _module, _args, out: fn(out))
+    """Replace the output of ``module`` by ``fn(output)`` inside the block.
+
+    Raises:
+        Unsupported: the network did not pass through ``module`` exactly once.
+    """
+    runs = 0
+
+    def replace(_module: nn.Module, _args: tuple, out: Tensor) -> Tensor:
+        nonlocal runs
+        runs += 1
+        return fn(out)
+
+    handle = module.register_forward_hook(replace)
     try:
         yield
     finally:
         handle.remove()
+    if runs != 1:
+        raise Unsupported(f"the network ran its {type(module).__name__} {runs} times, not once")
 
 
 @contextmanager

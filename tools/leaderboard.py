@@ -9,6 +9,9 @@ dataset= backbone= protocol=    keep only these, separated by commas
 """
 
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from openmix.errors import ConfigError
 from openmix.leaderboard.options import parse

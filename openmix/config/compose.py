@@ -45,7 +45,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path = CONFIGS) -> 
     if not (folder / "train.yaml").is_file():
         raise ConfigError(f"no train.yaml in {folder}; run from a checkout of openmix")
     try:
-        with _hydra(folder):
+        with hydra_on(folder):
             config = hydra.compose("train", overrides, return_hydra_config=True)
             choices = _choices(config)
             defaults = _mixup_defaults(config, choices.get("mixup"))
@@ -55,7 +55,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path = CONFIGS) -> 
 
 
 @contextmanager
-def _hydra(folder: Path) -> Iterator[None]:
+def hydra_on(folder: Path) -> Iterator[None]:
     """Hydra on ``folder``; the Hydra of a surrounding ``hydra.main`` is put back afterwards."""
     outer = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
@@ -92,7 +92,7 @@ def _tree(overrides: list[str], folder: Path) -> DictConfig | None:
     chosen = [override for override in overrides if key_of(override) in groups(folder)]
     for attempt in (chosen, []):
         try:
-            with _hydra(folder):
+            with hydra_on(folder):
                 return hydra.compose("train", attempt)
         except FAILURES:
             continue

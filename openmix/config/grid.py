@@ -7,8 +7,7 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from openmix.config.compose import FAILURES
-from openmix.config.compose import _hydra as hydra_on
+from openmix.config.compose import FAILURES, hydra_on
 from openmix.config.explain import explain
 from openmix.config.groups import CONFIGS
 

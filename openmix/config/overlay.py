@@ -1,11 +1,11 @@
-"""Read what an overlay sets for mixup, to tell when its values would land on another method."""
+"""Read what an overlay sets for which option, to tell when its values would land on another."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
 
-from openmix.config.groups import key_of
+from openmix.config.groups import groups, key_of
 from openmix.errors import ConfigError
 
 
@@ -13,12 +13,13 @@ from openmix.errors import ConfigError
 class Overlay:
     """An overlay of ``exp/`` with all it builds on.
 
-    ``mixup`` is the method it chooses, ``values`` what it sets for that method, ``protocol`` the
-    nearest overlay below it that sets nothing for mixup.
+    ``options`` are the choices it makes (``{"optimizer": "sgd"}``), ``values`` what it sets inside
+    each group (``{"optimizer": {"lr": 0.1}}``), ``protocol`` the nearest overlay below it that sets
+    nothing for mixup.
     """
 
-    mixup: str | None = None
-    values: dict = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    values: dict[str, dict] = field(default_factory=dict)
     protocol: str | None = None
 
 
@@ -31,32 +32,38 @@ def overlay(name: str, folder: Path) -> Overlay:
         key, value = next(iter(entry.items())) if isinstance(entry, dict) else ("/exp", entry)
         if key == "/exp" and isinstance(value, str) and value != "_self_":
             base = overlay(value.removeprefix("/exp/"), folder)
-            protocol = base.protocol if base.values else value.removeprefix("/exp/")
-            found = Overlay(base.mixup, base.values, protocol)
-        elif key.removeprefix("override").strip() == "/mixup":
-            found.mixup = value
-    values = content.get("mixup")
-    if isinstance(values, dict):
-        found.values = {**found.values, **values}
+            sets_mixup = "mixup" in base.values
+            protocol = base.protocol if sets_mixup else value.removeprefix("/exp/")
+            found = Overlay({**base.options}, {**base.values}, protocol)
+        elif key.startswith("override"):
+            found.options[key.removeprefix("override").strip().lstrip("/")] = value
+    for group in groups(folder):
+        if isinstance(values := content.get(group), dict):
+            found.values[group] = {**found.values.get(group, {}), **values}
     return found
 
 
 def check_overlay(choices: dict[str, str], overrides: list[str], folder: Path) -> None:
-    """Refuse an overlay's mixup values on a method that the command line chose instead.
+    """Refuse an overlay's values on an option that the command line chose instead.
 
     Hydra would merge them into it: ``+exp=imagenet_mixup mixup=cutmix`` would run CutMix with
-    Mixup's alpha. Raises ConfigError that names the protocol overlay.
+    Mixup's alpha, ``+exp=cifar100 optimizer=adamw`` AdamW with SGD's learning rate. Values that the
+    command line gives itself are its own affair. Raises ConfigError that says what to give.
     """
-    chosen = [each.partition("=")[2] for each in overrides if key_of(each) == "mixup"]
-    if not chosen:
-        return
+    given = {key_of(each): each.partition("=")[2] for each in overrides}
     for name in choices.get("exp", "").strip("[]").split(","):
         found = overlay(name.strip(), folder)
-        if found.values and found.mixup != chosen[-1]:
-            plain = (
-                f"+exp={found.protocol}" if found.protocol else "an overlay without mixup values"
-            )
+        for group, values in found.values.items():
+            usual, chosen = found.options.get(group), given.get(group)
+            foreign = [f"{group}.{key}" for key in values if f"{group}.{key}" not in given]
+            if chosen is None or chosen == usual or not foreign:
+                continue
+            if group == "mixup":
+                protocol = found.protocol and f"+exp={found.protocol}"
+                remedy = f"use {protocol or 'an overlay without mixup values'} mixup={chosen}"
+            else:
+                remedy = f"give {chosen} its own: {' '.join(f'{key}=...' for key in foreign)}"
             raise ConfigError(
-                f"+exp={name} sets {', '.join(found.values)} for mixup={found.mixup or 'any'}, not "
-                f"for {chosen[-1]}; use {plain} mixup={chosen[-1]}"
+                f"+exp={name} sets {', '.join(foreign)} for {group}={usual or 'any'}, not for "
+                f"{chosen}; {remedy}"
             )

@@ -137,7 +137,7 @@ def lookup(module: Module, name: str, last: bool) -> Definition | Module | None:
         source = find_module(star)
         if source and (found := lookup(source, name, last)):
             return found
-    return Definition(module, name) if "__getattr__" in scope.names else None
+    return Definition(module, name) if last and "__getattr__" in scope.names else None
 
 
 def _bound(

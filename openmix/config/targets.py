@@ -61,7 +61,13 @@ def allowed(prefixes: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_hydra_keys(tree: Any, path: str = "") -> None:
-    """Refuse a misspelt ``_target_`` and wrong values for Hydra's other keys, anywhere."""
+    """Refuse a misspelt ``_target_``, wrong values for Hydra's other keys, and interpolation.
+
+    ``tree`` is resolved, so text with ``${`` was escaped; Hydra would resolve it once more when it
+    instantiates, past all checks. Raises ConfigError.
+    """
+    if isinstance(tree, str) and "${" in tree:
+        raise ConfigError(f"{path.rstrip('.')} must not hold an escaped interpolation: {tree}")
     if isinstance(tree, list):
         for index, value in enumerate(tree):
             check_hydra_keys(value, f"{path}{index}.")

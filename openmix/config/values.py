@@ -3,7 +3,6 @@
 import ast
 import json
 import math
-import types
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -178,8 +177,6 @@ def _generic(node: ast.Subscript, module: Module) -> Any:
     if name == "Annotated":
         return Annotated[(_type(items[0], module), *map(_bound, items[1:]))]
     origin = KNOWN.get(name)
-    if origin is None or isinstance(origin, types.GenericAlias):
-        raise Unreadable(name)
     if origin in (list, tuple, dict, set, Sequence, Mapping):
         inner = [
             ... if isinstance(item, ast.Constant) and item.value is ... else _type(item, module)

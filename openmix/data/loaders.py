@@ -159,7 +159,9 @@ class FolderLoader:
         self._batches.epoch, self._batches.start = epoch, start
         for batch in self._loader:
             if isinstance(batch, ConfigError):
-                raise batch
+                # A new one: an exception in a local variable holds its own frame, and with it
+                # the workers, until the garbage collector comes by.
+                raise type(batch)(str(batch))
             images, labels = batch
             yield (
                 images.to(self.device, non_blocking=True),
@@ -241,7 +243,7 @@ class _Images:
             if tensor.shape != images[0].shape:
                 raise DataError(
                     f"{os.fsdecode(self.paths[image])} is {tuple(tensor.shape)} where others of "
-                    f"its batch are {tuple(images[0].shape)}; choose augment=imagenet, which resizes"
+                    f"its batch are {tuple(images[0].shape)}; augment=imagenet resizes them"
                 )
         return torch.stack(images)
 

@@ -50,7 +50,7 @@ def build(
     images; what is held out, left out or mislabelled is the same for every seed.
     Raises DataError for missing, damaged or unfitting data, ConfigError for an unfitting augment.
     """
-    source, test = instantiate(dataset["source"])
+    source, test = _make(dataset["source"])
     for part in (source, test):
         _check(part, dataset)
     checksum = hashlib.sha256((source.checksum() + test.checksum()).encode()).hexdigest()
@@ -73,6 +73,11 @@ def build(
         checksum=checksum,
         sizes={"train": len(train), "val": len(val), "test": len(test)},
     )
+
+
+def _make(node: Mapping):
+    # Called outside of instantiate, which would wrap a DataError in an error of its own.
+    return instantiate(node, _partial_=True, _convert_="all")()
 
 
 def _check(part: Arrays | Folder, dataset: Mapping) -> None:
@@ -126,7 +131,7 @@ def _loader_of(
                 "augment.train and augment.test are for image folders, this data set is in memory; "
                 "choose augment=none, flip, crop_flip or rrc"
             )
-        batch = instantiate(augment["batch"], _convert_="all") if augment["batch"] else None
+        batch = _make(augment["batch"]) if augment["batch"] else None
         return lambda part, order: MemoryLoader(
             part.images, part.labels, order, augment=batch if order.train else None, device=device
         )
@@ -161,4 +166,4 @@ class _Compose:
 def _compose(nodes: list | None) -> Callable | None:
     if not nodes:
         return None
-    return _Compose([instantiate(node, _convert_="all") for node in nodes])
+    return _Compose([_make(node) for node in nodes])

@@ -82,15 +82,17 @@ def build(
     several are ordered by name with the baseline first, since nothing is averaged across them.
     """
     columns, rows = _columns(frame), _rows(frame)
-    frame = frame.assign(score=frame[f"{rule}.{metric}"])
-    reference = next(
-        (frame.loc[index] for row, index in rows.items() if row.label == baseline), None
-    )
+    runs = frame[["protocol_key", "seed", "status", "reason"]].copy()
+    runs["score"] = frame[f"{rule}.{metric}"].where(frame.status == "done")
+    parts = {
+        row: dict(iter(runs.loc[index].groupby("protocol_key"))) for row, index in rows.items()
+    }
+    reference = next((parts[row] for row in rows if row.label == baseline), {})
     lines = []
-    for row, index in rows.items():
-        runs = frame.loc[index]
-        base = None if row.label == baseline else reference
-        lines.append((row, [_cell(_of(runs, c), _of(base, c)) for c in columns]))
+    for row in rows:
+        base = {} if row.label == baseline else reference
+        keys = [column.protocol_key for column in columns]
+        lines.append((row, [_cell(parts[row].get(key), base.get(key)) for key in keys]))
     lines.sort(key=lambda line: _order(line, metric, baseline))
     return Board(
         rule,
@@ -167,24 +169,17 @@ def _recipe(config: dict[str, Any]) -> str:
     return json.dumps(canonical(config.get("mixup")), sort_keys=True)
 
 
-def _of(runs: pd.DataFrame | None, column: Column) -> pd.DataFrame | None:
-    return None if runs is None else runs[runs.protocol_key == column.protocol_key]
-
-
-def _cell(runs: pd.DataFrame, baseline: pd.DataFrame | None) -> Cell:
-    done = runs[(runs.status == "done") & runs.score.notna()]
-    others = runs.drop(done.index)
+def _cell(runs: pd.DataFrame | None, baseline: pd.DataFrame | None) -> Cell:
+    if runs is None:
+        return Cell("missing")
+    done = runs.score.notna()
+    others = runs[~done]
     note = "; ".join(_note(status, group, len(runs)) for status, group in others.groupby("status"))
-    if done.empty:
-        status = (
-            "missing" if others.empty or (others.status == "done").all() else others.status.max()
-        )
-        return Cell(status, note=note)
-    values = done.set_index("seed").score
-    delta = None
-    if baseline is not None:
-        able = baseline[baseline.status == "done"]
-        delta = paired(values, able.set_index("seed").score)
+    if not done.any():
+        status = others.status.max()  # unsupported before failed before done without a value
+        return Cell("missing" if status == "done" else status, note=note)
+    values = runs[done].set_index("seed").score
+    delta = None if baseline is None else paired(values, baseline.set_index("seed").score)
     return Cell("done", estimate(values), delta, note)
 
 

@@ -18,7 +18,7 @@ def publish(options: Options) -> tuple[str, list[Path]]:
 
     Raises ConfigError when there is no record, or none that the filters keep.
     """
-    found, problems = records.scan(options.records.split(","))
+    found, problems = records.scan(options.records.split(","), drop=["history"])
     if not found:
         first = f" ({problems[0].path}: {problems[0].reason})" if problems else ""
         remedy = "train first: python tools/train.py"

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from openmix import internals
 from openmix.ops import draw
 from openmix.ops.blend import Partner, blend
+from openmix.types import NonNegative
 
 
 class Mixed(NamedTuple):
@@ -65,7 +66,7 @@ class BetaMixer(Mixer):
         per_sample: draw λ for each image; otherwise once for the batch.
     """
 
-    def __init__(self, alpha: float = 1.0, per_sample: bool = False):
+    def __init__(self, alpha: NonNegative = 1.0, per_sample: bool = False):
         super().__init__()
         if alpha < 0:
             raise ValueError(f"alpha must be 0 or more, got {alpha}")
@@ -100,7 +101,8 @@ class MaskMixer(BetaMixer):
         lam, partner = self.draw(x, lam, partner)
         if mask is None:
             mask = self.mask(x, lam)
-        return blend(x, partner, mask), blend(y, partner, area(mask))
+        self.lam = area(mask)
+        return blend(x, partner, mask), blend(y, partner, self.lam)
 
 
 def area(mask: Tensor) -> Tensor:

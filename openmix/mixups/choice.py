@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from openmix.mixups.base import Mixed, Mixer
 from openmix.ops import draw
+from openmix.types import NonNegative, Probability
 
 
 class Choice(Mixer):
@@ -18,8 +19,8 @@ class Choice(Mixer):
     def __init__(
         self,
         mixers: Sequence[Mixer],
-        weights: Sequence[float] | None = None,
-        prob: float = 1.0,
+        weights: Sequence[NonNegative] | None = None,
+        prob: Probability = 1.0,
     ):
         super().__init__()
         self.mixers = nn.ModuleList(mixers)

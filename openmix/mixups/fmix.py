@@ -2,6 +2,7 @@ from torch import Tensor
 
 from openmix.mixups.base import MaskMixer
 from openmix.ops.fourier import Variant, keep_largest, low_frequency
+from openmix.types import NonNegative
 
 
 class FMix(MaskMixer):
@@ -22,8 +23,8 @@ class FMix(MaskMixer):
 
     def __init__(
         self,
-        alpha: float = 1.0,
-        decay: float = 3.0,
+        alpha: NonNegative = 1.0,
+        decay: NonNegative = 3.0,
         variant: Variant = "isotropic",
         per_sample: bool = False,
     ):

@@ -5,6 +5,7 @@ from openmix.errors import Unsupported
 from openmix.mixups.base import BetaMixer, Mixed
 from openmix.ops import draw
 from openmix.ops.blend import Partner, blend
+from openmix.types import NonNegative, Whole
 
 
 class ManifoldMix(BetaMixer):
@@ -20,9 +21,13 @@ class ManifoldMix(BetaMixer):
 
     paper = "https://arxiv.org/abs/1806.05236"
     needs = ("stages",)
+    weight_is_area = False
 
     def __init__(
-        self, alpha: float = 2.0, layers: tuple[int, ...] = (0, 1, 2), per_sample: bool = False
+        self,
+        alpha: NonNegative = 2.0,
+        layers: tuple[Whole, ...] = (0, 1, 2),
+        per_sample: bool = False,
     ):
         super().__init__(alpha, per_sample)
         self.layers = tuple(layers)
@@ -34,8 +39,8 @@ class ManifoldMix(BetaMixer):
         count = len(internals.stages(net))
         if max(self.layers) > count:
             raise Unsupported(
-                f"ManifoldMix is to mix after stage {max(self.layers)}, but {type(net).__name__} has "
-                f"{count} stages; set mixup.layers"
+                f"ManifoldMix is to mix after stage {max(self.layers)}, but "
+                f"{type(net).__name__} has {count} stages; set mixup.layers"
             )
 
     def forward(

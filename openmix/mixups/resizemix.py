@@ -4,6 +4,7 @@ from torch import Tensor
 from openmix.mixups.base import Mixer
 from openmix.ops import draw
 from openmix.ops.blend import Partner, blend, partners
+from openmix.types import Probability
 
 
 class ResizeMix(Mixer):
@@ -19,7 +20,7 @@ class ResizeMix(Mixer):
 
     paper = "https://arxiv.org/abs/2012.11101"
 
-    def __init__(self, low: float = 0.1, high: float = 0.8):
+    def __init__(self, low: Probability = 0.1, high: Probability = 0.8):
         super().__init__()
         if not 0 < low <= high <= 1:
             raise ValueError(f"need 0 < low <= high <= 1, got low={low} high={high}")

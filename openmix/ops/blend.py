@@ -25,7 +25,8 @@ def blend(t: Tensor, partner: Partner, weight: float | Tensor) -> Tensor:
         weight = weight.to(t.dtype)
         if weight.ndim == 1:
             weight = weight.view(-1, *[1] * (t.ndim - 1))
-    if not isinstance(partner, int) or (t.requires_grad and torch.is_grad_enabled()):
+    learned = t.requires_grad or (isinstance(weight, Tensor) and weight.requires_grad)
+    if not isinstance(partner, int) or (learned and torch.is_grad_enabled()):
         return torch.lerp(partners(t, partner), t, weight)
 
     def of(rows: slice) -> float | Tensor:

@@ -47,7 +47,7 @@ def keep_largest(image: Tensor, share: float | Tensor) -> Tensor:
     fraction. One share a row ``(n,)`` is met by bisection of a threshold, which neither sorts nor
     waits for the device; it may be off by a pixel.
     """
-    n, height, width = image.shape
+    height, width = image.shape[-2:]
     flat = image.flatten(1)
     if isinstance(share, Tensor):
         threshold = _threshold(flat, share * (height * width))
@@ -61,7 +61,7 @@ def keep_largest(image: Tensor, share: float | Tensor) -> Tensor:
 def _threshold(flat: Tensor, wanted: Tensor) -> Tensor:
     """Per row a value ``(n, 1)`` that ``wanted`` of the row's values exceed."""
     low, high = flat.aminmax(dim=1)
-    low = low - 1e-6
+    low = 2 * low - high  # far enough below that a share of 1 keeps the smallest value
     for _ in range(26):
         middle = (low + high) / 2
         many = (flat > middle[:, None]).sum(1) > wanted

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -139,20 +139,22 @@ def find(root: str | Path, run: Mapping[str, Any]) -> dict[str, Any] | None:
     return record if same and record["status"] == "done" else None
 
 
-def scan(roots: Iterable[str | Path]) -> tuple[list[dict[str, Any]], list[Problem]]:
+def scan(
+    roots: Iterable[str | Path], drop: Collection[str] = ()
+) -> tuple[list[dict[str, Any]], list[Problem]]:
     """Read every record under some folders: ``(records, problems)``, both in a fixed order.
 
-    Never fatal. Of two records of one key and seed, the done one and then the later one stays; the
-    other becomes a problem.
+    Fields named in ``drop`` are not kept in memory. Never fatal. Of two records of one key and
+    seed, the done one and then the later one stays; the other becomes a problem.
     """
-    found, problems = [], []
     folders = [Path(root) for root in roots]
-    problems += [
-        Problem(root.as_posix(), "no such folder") for root in folders if not root.is_dir()
-    ]
+    problems = [Problem(root.as_posix(), "no such folder") for root in folders if not root.is_dir()]
+    found = []
     for file in sorted({file for root in folders for file in root.rglob("*.json")}):
         try:
-            found.append((file.as_posix(), read(file)))
+            record = read(file)
+            slim = {name: value for name, value in record.items() if name not in drop}
+            found.append((file.as_posix(), slim))
         except RecordError as error:
             problems.append(Problem(file.as_posix(), str(error)))
     kept: dict[tuple[str, int], tuple[str, dict[str, Any]]] = {}
@@ -160,9 +162,8 @@ def scan(roots: Iterable[str | Path]) -> tuple[list[dict[str, Any]], list[Proble
         first, _ = kept.setdefault((record["key"], record["seed"]), (name, record))
         if first != name:
             problems.append(Problem(name, f"same run as {first}"))
-    return [record for _, record in sorted(kept.values(), key=lambda item: item[0])], sorted(
-        problems
-    )
+    found = [record for _, record in sorted(kept.values(), key=lambda item: item[0])]
+    return found, sorted(problems)
 
 
 def _preference(item: tuple[str, dict[str, Any]]) -> tuple[bool, str, str]:

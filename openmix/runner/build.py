@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from torch import nn
 
 from openmix import data as data_sets
+from openmix.config.targets import RUNNERS_OWN
 from openmix.data import Data
 from openmix.errors import ConfigError
 from openmix.mixups.base import Mixer
@@ -22,9 +23,6 @@ from openmix.runner.loop import TrainLoop, ValLoop, seed_torch
 from openmix.runner.progress import ProgressHook
 from openmix.seeding import derive
 from openmix.tasks import Classification
-
-NOT_ARGUMENTS = {"backbone": ("provides",), "optimizer": ("decay_all",)}
-"""Entries of a group that openmix reads itself, beside the arguments of its ``_target_``."""
 
 _INITIALISATION = 1 << 32  # a process number that no process has
 
@@ -67,7 +65,7 @@ class Runner(mmengine.runner.Runner):
 
 def arguments(config: Mapping, group: str) -> dict:
     """A group's node without the entries that are not arguments of its target."""
-    return {k: v for k, v in config[group].items() if k not in NOT_ARGUMENTS.get(group, ())}
+    return {k: v for k, v in config[group].items() if k not in RUNNERS_OWN[group]}
 
 
 def prepare_torch(settings: Mapping) -> torch.device:

@@ -122,6 +122,12 @@ def test_boxes_lie_inside(height, width, low, seed):
     assert (top + tall <= height).all() and (left + wide <= width).all()
 
 
+def test_boxes_reach_both_ends():
+    top, left, tall, wide = RandomResizedCrop((0.5, 0.6)).boxes(500, 8, 8, seeded())
+    for start, length in ((top, tall), (left, wide)):
+        assert set(start[length == 6].tolist()) == {0, 1, 2}
+
+
 def test_box_share_of_the_area_is_uniform():
     _, _, tall, wide = RandomResizedCrop((0.1, 0.5)).boxes(4000, 64, 64, seeded())
     share = tall * wide / 64**2

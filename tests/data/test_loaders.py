@@ -54,7 +54,7 @@ SIZES = {"size": st.integers(8, 60), "batch_size": st.integers(1, 20), "world": 
 def test_training_shares_are_disjoint_and_equal(size, batch_size, world, epoch, seed):
     orders = [Order(size, batch_size, True, seed, rank, world) for rank in range(world)]
     shares = [order.epoch(epoch).tolist() for order in orders]
-    everything = sum(shares, [])
+    everything = [image for share in shares for image in share]
     assert len(set(everything)) == len(everything)
     assert len({(len(order), order.images) for order in orders}) == 1
     per_rank = size // world
@@ -80,8 +80,8 @@ def test_world_size_keeps_the_joint_batches():
     one = Order(50, 12, True, seed=4)
     four = [Order(50, 3, True, 4, rank, 4) for rank in range(4)]
     for number in range(4):
-        joint = [order.batch(order.epoch(2), number).tolist() for order in four]
-        assert sorted(sum(joint, [])) == sorted(one.batch(one.epoch(2), number).tolist())
+        joint = torch.cat([order.batch(order.epoch(2), number) for order in four])
+        assert sorted(joint.tolist()) == sorted(one.batch(one.epoch(2), number).tolist())
 
 
 def test_order_depends_on_seed_and_epoch():
@@ -125,6 +125,20 @@ def test_memory_augments_anew_each_epoch_and_rank():
     assert not torch.equal(drawn[4], drawn[5])
 
 
+def test_memory_augments_every_batch_anew():
+    images = torch.arange(64, dtype=torch.uint8).view(1, 1, 8, 8).expand(64, 1, 8, 8)
+    labels = torch.zeros(64, dtype=torch.long)
+    loader = MemoryLoader(images, labels, Order(64, 16, True), augment=CropFlip(4))
+    drawn = {tuple(batch.flatten().tolist()) for batch, _ in loader.batches()}
+    assert len(drawn) == len(loader) == 4
+
+
+def test_folder_draws_anew_for_every_image_and_epoch(folder):
+    loader = FolderLoader(folder, Order(13, 13, False), transform=Noise())
+    drawn = torch.cat([next(loader.batches(epoch))[0] for epoch in range(3)])[:, 0, 0, :3]
+    assert len({tuple(draws) for draws in drawn.tolist()}) == 3 * 13
+
+
 def test_memory_leaves_global_generators_alone():
     before = torch.get_rng_state()
     list(memory_loader(Order(20, 4, True), CropFlip(1)).batches())
@@ -138,7 +152,8 @@ def test_folder_is_the_same_from_any_start_with_any_workers(folder, train):
     helped = FolderLoader(folder, order, transform=Noise(), workers=2)
     epochs = [list(alone.batches(epoch)) for epoch in range(3)]
     assert len(epochs[0]) == len(alone) == (4 if train else 5)
-    for epoch, start in [(0, 0), (1, 0), (2, 3), (0, 2), (1, len(alone))]:
+    # The first use of workers starts in the middle: there DataLoader asks its sampler twice.
+    for epoch, start in [(2, 3), (0, 0), (1, 0), (0, 2), (1, len(alone))]:
         same(alone.batches(epoch, start), epochs[epoch][start:])
         same(helped.batches(epoch, start), epochs[epoch][start:])
     for images, labels in epochs[1]:
@@ -185,6 +200,7 @@ def test_damaged_picture_is_named_in_one_line(tmp_path, workers):
     with pytest.raises(DataError) as error:
         next(loader.batches())
     assert str(bad) in str(error.value) and "\n" not in str(error.value)
+    del error  # it holds the loader, whose workers would be waited for in a later test
 
 
 def test_pictures_of_two_sizes_need_a_transform(tmp_path):

@@ -74,7 +74,7 @@ def test_plain():
     data = make(node())
     assert data.sizes == {"train": 300, "val": 0, "test": 50}
     assert data.val is None and len(data.train) == 18 and len(data.test) == 2
-    train, test = arrays()
+    _, test = arrays()
     assert labels_by_image(data.test) == {
         tuple(image.flatten().tolist()): int(label)
         for image, label in zip(test.images, test.labels, strict=True)
@@ -149,6 +149,17 @@ def test_data_that_does_not_fit(changes, fragments):
     assert "\n" not in str(error.value)
     for fragment in fragments:
         assert fragment in str(error.value)
+
+
+def test_errors_of_what_a_config_names_arrive_as_they_are(tmp_path):
+    source = {"_target_": "openmix.data.sources.cifar100", "root": str(tmp_path)}
+    with pytest.raises(DataError, match=r"^CIFAR100 is missing"):
+        make(node(source=source))
+    crop = {"_target_": "openmix.data.augment.CropFlip", "pad": 9}
+    with pytest.raises(ConfigError, match=r"^augment.batch.pad=9 .* take at most 7"):
+        make(node(), NONE | {"batch": crop})
+    with pytest.raises(ConfigError, match=r"^CropFlip needs pad"):
+        make(node(), NONE | {"batch": crop | {"pad": -1}})
 
 
 def test_per_image_transforms_are_refused_in_memory():

@@ -105,6 +105,24 @@ def test_fashion_real(tmp_path):
     assert abs(train.images.float().mean() / 255 - 0.2860) < 1e-4
 
 
+def test_download_that_fails_is_told_in_one_line(tmp_path, monkeypatch):
+    import torchvision
+
+    def offline(root, download):
+        raise OSError("no route\nto host")
+
+    monkeypatch.setattr(fashion_mnist, "DEBIAN", tmp_path / "debian")
+    monkeypatch.setattr(torchvision.datasets, "FashionMNIST", offline)
+    monkeypatch.setattr(torchvision.datasets, "CIFAR10", offline)
+    for source in (sources.fashion_mnist, sources.cifar10):
+        refused(lambda source=source: source(str(tmp_path), download=True), tmp_path, "(no route)")
+
+
+def test_download_is_not_asked_for_what_is_there(fashion, tmp_path, monkeypatch):
+    monkeypatch.setattr(fashion_mnist, "fetch", None)
+    assert len(sources.fashion_mnist(str(tmp_path), download=True)[0]) == 6
+
+
 @pytest.fixture
 def batches(tmp_path):
     md5 = {}

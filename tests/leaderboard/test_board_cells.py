@@ -104,6 +104,24 @@ def test_a_default_that_changed_is_never_averaged_with_the_old_one(make_run):
     assert cell(board, "fmix alpha=0.5").value.mean == 81.0
 
 
+def test_one_setting_under_two_names_is_one_row(make_run):
+    runs = [
+        make_run("fmix", seed, 70.0 + seed, variant=v) for seed, v in enumerate(["", "alpha=1"])
+    ]
+    board = board_of(runs)
+    assert [row.label for row in board.rows] == ["fmix"]
+    assert cell(board, "fmix").value.n == 2
+
+
+def test_numbers_of_a_run_that_failed_do_not_count(make_run):
+    failed = {"status": "failed", "reason": "killed"}
+    runs = [make_run("none", 0, 70.0), make_run("none", 1, 10.0, **failed), make_run("a", 1, 80.0)]
+    board = board_of(runs)
+    assert cell(board, "none").value.mean == 70.0
+    assert cell(board, "none").note == "1 of 2 failed: killed"
+    assert cell(board, "a").delta is None
+
+
 def test_every_run_is_in_exactly_one_cell_whatever_its_labels_claim(make_run):
     settings = [
         ({"alpha": a}, v, {"epochs": e}) for a in (1, 2) for v in ("", "alpha=2") for e in (1, 2)

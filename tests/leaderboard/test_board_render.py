@@ -79,6 +79,11 @@ def test_the_selection_rule_is_named_in_every_form(runs, rule):
         assert ("selected on test" in found[name]) == (rule == "best")
 
 
+def test_counts_agree_with_their_nouns(make_run):
+    page = forms([make_run("none", 0, 70.0)])["leaderboard.html"]
+    assert "1 method, 1 protocol, 1 run<" in page
+
+
 class Page(HTMLParser):
     def __init__(self, source):
         super().__init__()

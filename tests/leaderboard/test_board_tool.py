@@ -18,8 +18,7 @@ def call(folder, *words):
     return subprocess.run(
         [sys.executable, ROOT / "tools/leaderboard.py", *words],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "OPENMIX_RECORDS"}
-        | {"PYTHONPATH": str(ROOT)},
+        env={name: value for name, value in os.environ.items() if name != "OPENMIX_RECORDS"},
         capture_output=True,
         text=True,
         check=False,

@@ -149,6 +149,7 @@ def test_scan_reports_every_file_it_cannot_use_once(tmp_path):
     (tmp_path / ".half.json.12.tmp").write_text("{")
     found, problems = records.scan([tmp_path, tmp_path, tmp_path / "cifar100", tmp_path / "gone"])
     assert found == [records.read(good)]
+    assert "history" not in records.scan([tmp_path], drop=["history"])[0][0]
     reasons = {Path(problem.path).name: problem.reason for problem in problems}
     assert len(reasons) == len(problems)
     assert reasons == {

@@ -19,6 +19,12 @@ def caption(board: Board) -> str:
     return f"Test {METRICS[board.metric]}, {better} is better; {selection(board)}"
 
 
+def summary(board: Board) -> str:
+    """Say how much the board holds."""
+    counts = {"method": len(board.rows), "protocol": len(board.columns), "run": board.runs}
+    return ", ".join(f"{n} {thing}{'s' * (n != 1)}" for thing, n in counts.items())
+
+
 def selection(board: Board) -> str:
     return f"{board.rule}: {RULES[board.rule]}"
 
