@@ -106,7 +106,13 @@ def class_attention(net: nn.Module) -> Iterator[list[Tensor]]:
         with torch.autocast(qkv.device.type, enabled=False):
             scores = (query.float() * attention.scale) @ key.float().transpose(-2, -1)
             weights = scores.softmax(-1).mean(1)[:, 0, net.num_prefix_tokens :]
-        seen.append(weights.view(n, *net.patch_embed.grid_size))
+        rows, columns = net.patch_embed.grid_size
+        if weights.shape[1] != rows * columns:
+            raise Unsupported(
+                f"attention over {weights.shape[1]} patches where the network was built for "
+                f"{rows}x{columns}; set backbone.img_size to the size of the images"
+            )
+        seen.append(weights.view(n, rows, columns))
 
     handle = attention.qkv.register_forward_hook(record)
     try:

@@ -14,7 +14,9 @@ class Constant:
 
 
 class Cosine:
-    """Half a cosine from the base rate to ``min_lr``, after a linear warm-up.
+    """Half a cosine from the base rate to ``min_lr``, its beginning replaced by a linear warm-up.
+
+    As in timm's DeiT recipe, the cosine counts from the first epoch, not from the warm-up's end.
 
     Args:
         min_lr: rate at the end.
@@ -38,5 +40,5 @@ class Cosine:
         epoch = step // steps_per_epoch if self.per == "epoch" else step / steps_per_epoch
         if epoch < self.warmup_epochs:
             return self.warmup_lr + (base_lr - self.warmup_lr) * epoch / self.warmup_epochs
-        done = (epoch - self.warmup_epochs) / max(epochs - self.warmup_epochs, 1e-9)
-        return self.min_lr + (base_lr - self.min_lr) * (1 + math.cos(math.pi * min(done, 1))) / 2
+        done = min(epoch / epochs, 1)
+        return self.min_lr + (base_lr - self.min_lr) * (1 + math.cos(math.pi * done)) / 2

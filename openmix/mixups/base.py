@@ -49,7 +49,10 @@ class Mixer(nn.Module):
         internals.require(net, self.needs, type(self).__name__)
 
     def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        """Mixed images and targets."""
+        """Mixed images and targets.
+
+        Raises NotImplementedError where the method needs the network: call the mixer instead.
+        """
         return x, y
 
     def forward(self, net: nn.Module, x: Tensor, y: Tensor) -> Mixed:

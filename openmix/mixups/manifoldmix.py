@@ -43,6 +43,9 @@ class ManifoldMix(BetaMixer):
                 f"{type(net).__name__} has {count} stages; set mixup.layers"
             )
 
+    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError("ManifoldMix looks inside the network: call mixer(net, x, y)")
+
     def forward(
         self,
         net: nn.Module,

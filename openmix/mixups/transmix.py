@@ -19,6 +19,9 @@ class TransMix(CutMix):
     needs = ("attention",)
     weight_is_area = False
 
+    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError("TransMix looks inside the network: call mixer(net, x, y)")
+
     def forward(
         self,
         net: nn.Module,

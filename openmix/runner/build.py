@@ -9,6 +9,7 @@ import mmengine.runner
 import timm.utils
 import torch
 from hydra.utils import instantiate
+from mmengine.hooks import Hook
 from torch import nn
 
 from openmix import data as data_sets
@@ -52,6 +53,18 @@ class Runner(mmengine.runner.Runner):
     def seconds(self) -> float:
         """Time spent on the run, over all its restarts, without what a kill threw away."""
         return self.seconds_before + time.monotonic() - self.began
+
+    def call_hook(self, fn_name: str, **kwargs: object) -> None:
+        """Call the hooks that do something at ``fn_name``; mmengine calls every empty method."""
+        calls = self.__dict__.setdefault("_calls", {})
+        if fn_name not in calls:
+            calls[fn_name] = [
+                getattr(hook, fn_name)
+                for hook in self._hooks
+                if fn_name in hook.get_triggered_stages() or fn_name not in Hook.stages
+            ]
+        for call in calls[fn_name]:
+            call(self, **kwargs)
 
     def wrap_model(self, model_wrapper_cfg: object, model: nn.Module) -> nn.Module:
         return model

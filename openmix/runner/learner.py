@@ -64,5 +64,6 @@ class DistributedLearner(DistributedDataParallel):
 def _train_step(model: nn.Module, data: Batch, optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
     with optim_wrapper.optim_context(model):
         losses = model(*data)
-    optim_wrapper.update_params(sum(losses.values()))
+    first, *others = losses.values()
+    optim_wrapper.update_params(sum(others, start=first))
     return {name: loss.detach() for name, loss in losses.items()}

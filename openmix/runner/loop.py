@@ -117,5 +117,5 @@ class ValLoop(BaseLoop):
 def seed_torch(seed: int) -> None:
     """Seed the generators a step can draw from; ``torch.manual_seed`` would take 70 µs."""
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
+    if torch.cuda.is_initialized():
         torch.cuda.default_generators[torch.cuda.current_device()].manual_seed(seed)

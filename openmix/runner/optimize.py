@@ -1,7 +1,7 @@
 """The optimizer: parameter groups, mixed precision, accumulation and clipping."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from mmengine.optim import OptimWrapper
@@ -46,14 +46,25 @@ class Precision(OptimWrapper):
         self.device, self.dtype = device, AMP[amp]
         self.scaler = torch.amp.GradScaler(device.type, enabled=amp == "fp16")
 
+    def optim_context(self, model: nn.Module) -> AbstractContextManager:
+        if self._accumulative_counts == 1:
+            return self.autocast()
+        return self._accumulating(model)
+
     @contextmanager
-    def optim_context(self, model: nn.Module) -> Iterator[None]:
+    def _accumulating(self, model: nn.Module) -> Iterator[None]:
         with super().optim_context(model), self.autocast():
             yield
 
-    def autocast(self) -> torch.autocast:
+    def autocast(self) -> AbstractContextManager:
         """The precision of a forward pass, in training and in evaluation."""
-        return torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None)
+        if self.dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def scale_loss(self, loss: torch.Tensor) -> torch.Tensor:
+        # Dividing by 1 would be two more operations a step.
+        return loss if self._accumulative_counts == 1 else super().scale_loss(loss)
 
     def backward(self, loss: torch.Tensor, **kwargs: object) -> None:
         self.scaler.scale(loss).backward(**kwargs)

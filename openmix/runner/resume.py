@@ -60,7 +60,13 @@ class Resume(Hook):
         """Write a checkpoint of a finite state. Raises Diverged if it is not, OSError if it cannot."""
         state = capture(runner)
         if distributed.rank() == 0:
-            checkpoint.save(self.folder, runner.train_loop.step, state)
+            try:
+                checkpoint.save(self.folder, runner.train_loop.step, state)
+            except OSError as error:
+                raise OSError(
+                    f"cannot write the checkpoint in {self.folder}: {error.strerror}; free some "
+                    "space and start again, the last checkpoint is intact"
+                ) from error
         self.saved_at = time.monotonic()
 
 

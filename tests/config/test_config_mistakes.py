@@ -136,7 +136,12 @@ def test_a_mistake_is_told_in_one_line(case):
 # file below configs/, its text, command line, fragments
 FILES = [
     ("exp/x.yaml", "lrr: 0.3", "+exp=x", "unknown key 'lrr'; did you mean 'optimizer.lr'?"),
-    ("exp/x.yaml", "mixup: {aplha: 1}", "+exp=x mixup=fmix", "+exp=x sets mixup.aplha for mixup=any"),
+    (
+        "exp/x.yaml",
+        "mixup: {aplha: 1}",
+        "+exp=x mixup=fmix",
+        "+exp=x sets mixup.aplha for mixup=any",
+    ),
     ("exp/x.yaml", "mixup: {aplha: 1}", "+exp=x", "unknown key 'mixup.aplha'"),
     ("exp/x.yaml", "optimizer: {momentun: 1}", "+exp=x", "did you mean 'optimizer.momentum'?"),
     ("exp/x.yaml", "mixup: 3", "+exp=x", "mixup must be a group of settings, not 3"),

@@ -1,14 +1,11 @@
 """A run that is stopped at any step and started again ends as if it had never been stopped."""
 
-import signal
-
 import pytest
 import torch
-from mmengine.hooks import Hook
 
 from openmix.config import names
-from openmix.errors import Interrupted
-from openmix.runner import build, checkpoint
+from openmix.errors import ConfigError, Interrupted
+from openmix.runner import checkpoint
 from openmix.runner.run import run
 
 VIT = ("backbone=vit_tiny", "backbone.depth=2", "backbone.patch_size=2", "batch_size=10")
@@ -18,24 +15,17 @@ VARIANTS += [
     ("fmix", "runner.amp=bf16"),
     ("mixup", "runner.accumulate=2"),
     ("manifoldmix", "runner.accumulate=2", "runner.ema=0.9", "runner.amp=bf16"),
-    ("resizemix", "optimizer=adamw", "optimizer.lr=1e-3", "optimizer.weight_decay=0.05", "runner.clip_grad=0.5", "dataset.val_fraction=0.2"),
+    (
+        "resizemix",
+        "optimizer=adamw",
+        "optimizer.lr=1e-3",
+        "optimizer.weight_decay=0.05",
+        "runner.clip_grad=0.5",
+        "dataset.val_fraction=0.2",
+    ),
     ("none", "runner.eval_every=2", "loss=bce", "loss.smoothing=0.1"),
-    ("cutmix", "runner.amp=fp16", "backbone.dropout=0.3"),
+    ("cutmix", "runner.amp=fp16", "backbone.dropout=0.3", "runner.channels_last=true"),
 ]
-
-
-class StopAt(Hook):
-    """Send the process the signal that a scheduler sends, after the given passes."""
-
-    priority = "HIGHEST"
-
-    def __init__(self, passes: set[int]):
-        self.passes = passes
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.train_loop.iter in self.passes:
-            self.passes.discard(runner.train_loop.iter)
-            signal.raise_signal(signal.SIGTERM)
 
 
 def last_state(identity) -> dict:
@@ -59,26 +49,13 @@ def assert_same(one, other, where=""):
         assert one == other, where
 
 
-def run_with_stops(identity, monkeypatch, passes: set[int]) -> dict:
-    """Run to the end through a stop after each of ``passes``."""
-    stop = StopAt(set(passes))
-    original = build.Runner.register_custom_hooks
-    monkeypatch.setattr(
-        build.Runner,
-        "register_custom_hooks",
-        lambda self, hooks: original(self, [stop, *hooks]),
-    )
-    for _ in passes:
-        with pytest.raises(Interrupted):
-            run(identity)
-    record = run(identity)
-    monkeypatch.undo()
-    assert not stop.passes
-    return record
+def random_steps(count: int, name: str, many: int = 3) -> list[int]:
+    generator = torch.Generator().manual_seed(sum(map(ord, name)))
+    return (torch.randperm(count - 1, generator=generator)[:many] + 1).tolist()
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
-def test_stopped_run_ends_equal(variant, identity, monkeypatch):
+def test_stopped_run_ends_equal(variant, identity, at_pass):
     mixup, *options = variant
     options = [f"mixup={mixup}", "runner.keep=checkpoint", *options]
     if mixup == "transmix":
@@ -86,11 +63,13 @@ def test_stopped_run_ends_equal(variant, identity, monkeypatch):
     straight, stopped = identity(*options, at="straight"), identity(*options, at="stopped")
     record = run(straight)
 
-    loop_passes = record["cost"]["steps"] * straight.config["runner"]["accumulate"]
-    step = straight.config["runner"]["accumulate"]
-    generator = torch.Generator().manual_seed(len(" ".join(variant)))
-    steps = torch.randperm(loop_passes // step - 1, generator=generator)[:3] + 1
-    resumed = run_with_stops(stopped, monkeypatch, {step * int(s) for s in steps})
+    passes = straight.config["runner"]["accumulate"]
+    steps = random_steps(record["cost"]["steps"], " ".join(variant))
+    at_pass({step * passes for step in steps})
+    for _ in steps:
+        with pytest.raises(Interrupted):
+            run(stopped)
+    resumed = run(stopped)
 
     assert resumed["restarts"] == 3
     assert_same(last_state(straight), last_state(stopped))
@@ -100,34 +79,55 @@ def test_stopped_run_ends_equal(variant, identity, monkeypatch):
     assert len(record["history"]) == 3 and "top1" in record["history"][-1]
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_stopped_run_on_an_image_folder_ends_equal(workers, identity, at_pass, image_folder):
+    options = [
+        "dataset=imagefolder",
+        f"dataset.source.root={image_folder}",
+        "dataset.num_classes=3",
+        "dataset.size=16",
+        "augment=imagenet",
+        "augment.train.0.size=16",
+        "augment.test.0.size=18",
+        "augment.test.1.size=16",
+        "mixup=cutmix",
+        f"runner.workers={workers}",
+        "runner.keep=checkpoint",
+        "dataset.train_limit=null",
+        "batch_size=8",
+    ]
+    straight, stopped = identity(*options, at="straight"), identity(*options, at="stopped")
+    record = run(straight)
+    at_pass({2, 5})
+    for _ in range(2):
+        with pytest.raises(Interrupted):
+            run(stopped)
+    assert run(stopped)["hashes"] == record["hashes"]
+    assert_same(last_state(straight), last_state(stopped))
+
+
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "empty", "foreign"])
-def test_damaged_checkpoint_falls_back(damage, identity, monkeypatch):
+def test_damaged_checkpoint_falls_back(damage, identity, at_pass):
     options = ("mixup=cutmix", "runner.checkpoint_seconds=0")
     reference = run(identity(*options, at="straight"))
 
     broken = identity(*options, at="broken")
-    stop = StopAt({9})
-    original = build.Runner.register_custom_hooks
-    monkeypatch.setattr(
-        build.Runner, "register_custom_hooks", lambda self, hooks: original(self, [stop, *hooks])
-    )
+    at_pass({9})
     with pytest.raises(Interrupted):
         run(broken)
-    monkeypatch.undo()
     before, newest = sorted(broken.folder.glob("*.ckpt"))
     assert (before.name, newest.name) == ("step-000000008.ckpt", "step-000000009.ckpt")
-    content = bytearray(newest.read_bytes())
-    if damage == "truncated":
-        content = content[: len(content) // 2]
-    elif damage == "flipped":
-        content[len(content) // 2] ^= 1
-    elif damage == "empty":
-        content = bytearray()
-    else:
-        content = bytearray(b"PK" + bytes(100))
-    newest.write_bytes(content)
-
-    with pytest.warns(UserWarning, match="step-000000009.ckpt .* falling back"):
+    content = newest.read_bytes()
+    middle = len(content) // 2
+    newest.write_bytes(
+        {
+            "truncated": content[:middle],
+            "flipped": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+            "empty": b"",
+            "foreign": b"PK" + bytes(100),
+        }[damage]
+    )
+    with pytest.warns(UserWarning, match=r"step-000000009.ckpt .* falling back"):
         record = run(broken)
     assert record["hashes"] == reference["hashes"]
     assert record["history"] == reference["history"]
@@ -141,23 +141,27 @@ def test_finished_run_leaves_weights_only(identity):
     assert done.done() == record
 
 
-def test_another_world_size_is_refused(identity, monkeypatch):
-    from openmix.errors import ConfigError
-    from openmix.runner import resume
-
-    torn = identity()
-    monkeypatch.setattr(
-        resume.distributed, "world", lambda: 1
-    )
-    stop = StopAt({4})
-    original = build.Runner.register_custom_hooks
-    monkeypatch.setattr(
-        build.Runner, "register_custom_hooks", lambda self, hooks: original(self, [stop, *hooks])
-    )
+@pytest.mark.parametrize(
+    ("part", "value", "message"),
+    [("world_size", 4, "begun with 4 processes"), ("identity", "other-s0", "of run other-s0")],
+)
+def test_checkpoint_of_something_else_is_refused(part, value, message, identity, at_pass):
+    stopped = identity()
+    at_pass({4})
     with pytest.raises(Interrupted):
-        run(torn)
-    [file] = torn.folder.glob("*.ckpt")
-    state = checkpoint.read(file)
-    checkpoint.save(torn.folder, 5, state | {"world_size": 4})
-    with pytest.raises(ConfigError, match="begun with 4 processes"):
-        run(torn)
+        run(stopped)
+    [file] = stopped.folder.glob("*.ckpt")
+    checkpoint.save(stopped.folder, 5, checkpoint.read(file) | {part: value})
+    with pytest.raises(ConfigError, match=message):
+        run(stopped)
+
+
+def test_checkpoint_reading_executes_nothing(tmp_path):
+    class Evil:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "written"), "w"))
+
+    path = checkpoint.save(tmp_path, 1, {"evil": Evil()})
+    with pytest.raises(Exception, match="[Ww]eights"):
+        checkpoint.read(path)
+    assert not (tmp_path / "written").exists()
