@@ -39,20 +39,22 @@ def test_the_end():
 
 
 def test_warm_up_by_step():
-    """From 0.1 to 1 over 2 of 6 epochs of 4 steps, then a cosine over the remaining 4 epochs."""
+    """From 0.1 to 1 over 2 of 6 epochs of 4 steps, then the cosine of all 6 epochs, as in timm."""
     schedule = Cosine(min_lr=0.0, warmup_epochs=2, warmup_lr=0.1)
     rates = [schedule(1.0, step, 4, 6) for step in range(25)]
-    assert rates[:9] == pytest.approx([0.1 + 0.9 * step / 8 for step in range(9)])
-    assert rates[16] == pytest.approx(0.5) and rates[24] == pytest.approx(0)
-    assert max(rates) == rates[8] == pytest.approx(1.0)
+    assert rates[:8] == pytest.approx([0.1 + 0.9 * step / 8 for step in range(8)])
+    assert rates[8] == pytest.approx(0.75) and rates[12] == pytest.approx(0.5)
+    assert rates[24] == pytest.approx(0)
     assert all(a > b for a, b in pairwise(rates[8:]))
 
 
 def test_warm_up_by_epoch_and_by_fractions():
     by_epoch = Cosine(warmup_epochs=2, per="epoch")
-    assert [by_epoch(1.0, step, 2, 4) for step in range(6)] == pytest.approx([0, 0, 0.5, 0.5, 1, 1])
+    assert [by_epoch(1.0, step, 2, 4) for step in range(6)] == pytest.approx(
+        [0, 0, 0.5, 0.5, 0.5, 0.5]
+    )
     half = Cosine(warmup_epochs=0.5)
-    assert [half(1.0, step, 4, 2) for step in range(3)] == pytest.approx([0, 0.5, 1])
+    assert [half(1.0, step, 4, 2) for step in range(3)] == pytest.approx([0, 0.5, 0.5 + 2**0.5 / 4])
 
 
 def test_a_run_that_is_all_warm_up():

@@ -5,6 +5,7 @@ A grid, one run after the other: python tools/train.py --multirun +exp=digits_no
 The config, without a run: python tools/train.py --cfg job +exp=cifar100_fmix
 """
 
+import os
 import signal
 import sys
 import traceback
@@ -16,6 +17,7 @@ from openmix.config import Composed, check, compose, expand
 from openmix.errors import ConfigError, Diverged, Interrupted, Unsupported
 from openmix.identity import Identity, one_line
 
+MAIN = os.environ.get("RANK", "0") == "0"  # of several processes, one speaks
 REQUEUE = 75  # a run that saved itself and is to be started again (EX_TEMPFAIL)
 
 
@@ -68,17 +70,19 @@ def train(identity: Identity, refused: Unsupported | None) -> int:
         if not isinstance(error, Diverged):
             traceback.print_exc()
         return _say(error, 1)
-    values = record["metrics"][identity.config["select"]].items()
-    print(
-        f"{identity.dataset}  {identity.backbone}  {identity.title}  seed {identity.seed}  "
-        f"{identity.config['select']}:  " + "  ".join(f"{name} {v:.4g}" for name, v in values),
-        flush=True,
+    rule = identity.config["select"]
+    values = "  ".join(
+        f"{name} {v:.4g}" for name, v in record["metrics"].get(rule, {}).items() if v
     )
+    run_name = f"{identity.dataset}  {identity.backbone}  {identity.title}  seed {identity.seed}"
+    if MAIN:
+        print(f"{run_name}  {rule}:  {values or 'no finite value'}", flush=True)
     return 0
 
 
 def _say(error: Exception, code: int) -> int:
-    print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
+    if MAIN:
+        print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
     return code
 
 

@@ -99,7 +99,7 @@ def build_data(config: Mapping, device: torch.device) -> Data:
     if config["batch_size"] % share:
         raise ConfigError(
             f"batch_size={config['batch_size']} does not divide into runner.accumulate="
-            f"{settings['accumulate']} x {distributed.world()} processes; choose a multiple of {share}"
+            f"{settings['accumulate']} x {distributed.world()} processes; use a multiple of {share}"
         )
     return data_sets.build(
         config["dataset"],

@@ -19,12 +19,12 @@ class Schedule(Hook):
     def __init__(self, schedule: Callable[[float, int, int, int], float]):
         self.schedule = schedule
 
-    def before_run(self, runner) -> None:  # noqa: ANN001
+    def before_run(self, runner) -> None:
         # The optimizer as it was built: a checkpoint restores rates that are already scheduled.
         groups = runner.optim_wrapper.optimizer.param_groups
         self.base = [group["lr"] for group in groups]
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:  # noqa: ANN001
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         loop = runner.train_loop
         if loop.iter % loop.accumulate:
             return
@@ -35,7 +35,7 @@ class Schedule(Hook):
 class Average(Hook):
     """Move the averaged weights after each step."""
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         if runner.train_loop.iter % runner.train_loop.accumulate == 0:
             runner.ema.update(runner.learner.net)
 
@@ -55,13 +55,13 @@ class Watch(Hook):
         self.count = 0
         self.latest = math.nan
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         loop = runner.train_loop
         self.pending.append((loop.step, outputs, runner.learner.mixer.lam))
         if loop.iter % (self.log_every * loop.accumulate) == 0:
             self.read(runner)
 
-    def read(self, runner) -> None:  # noqa: ANN001
+    def read(self, runner) -> None:
         """Wait for the pending losses. Raises Diverged if one of them is not finite."""
         if not self.pending:
             return
@@ -87,7 +87,7 @@ class Watch(Hook):
             "lower optimizer.lr, or set runner.clip_grad"
         )
 
-    def epoch_means(self, runner) -> dict[str, float]:  # noqa: ANN001
+    def epoch_means(self, runner) -> dict[str, float]:
         """Mean of each loss over the epoch, all processes together; starts the next epoch's."""
         self.read(runner)
         names = sorted(self.sums)
@@ -107,12 +107,12 @@ class History(Hook):
 
     priority = "LOW"
 
-    def after_train_epoch(self, runner) -> None:  # noqa: ANN001
+    def after_train_epoch(self, runner) -> None:
         row = {"epoch": runner.epoch + 1, **runner.watch.epoch_means(runner)}
         row["lr"] = runner.optim_wrapper.optimizer.param_groups[0]["lr"]
         runner.history.append(row)
 
-    def after_val_epoch(self, runner, metrics=None) -> None:  # noqa: ANN001
+    def after_val_epoch(self, runner, metrics=None) -> None:
         runner.history[-1] |= metrics
         row = {name: v for name, v in runner.history[-1].items() if name != "epoch"}
         runner.visualizer.add_scalars(row, step=runner.train_loop.step)

@@ -22,7 +22,7 @@ class TrainLoop(BaseLoop):
 
     def __init__(
         self,
-        runner,  # noqa: ANN001  mmengine's, built around this loop
+        runner,
         dataloader: Loader,
         max_epochs: int,
         seed: int,
@@ -79,7 +79,7 @@ class ValLoop(BaseLoop):
     the held-out part of the training set.
     """
 
-    def __init__(self, runner, dataloader: dict[str, Loader], evaluator: object, bins: int):  # noqa: ANN001
+    def __init__(self, runner, dataloader: dict[str, Loader], evaluator: object, bins: int):
         super().__init__(runner, list(dataloader.values()))
         self.loaders, self.bins = dataloader, bins
 

@@ -22,7 +22,7 @@ class ProgressHook(Hook):
         self.bar: Progress | None = None
         self.last = 0.0
 
-    def before_train(self, runner) -> None:  # noqa: ANN001
+    def before_train(self, runner) -> None:
         self.last = self.began = time.monotonic()
         self.first = runner.iter
         if not self.console.is_terminal:
@@ -48,7 +48,7 @@ class ProgressHook(Hook):
         )
         self.bar.start()
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         now = time.monotonic()
         if self.bar and now - self.last > 0.2:
             self.last = now
@@ -57,7 +57,7 @@ class ProgressHook(Hook):
                 self.task, completed=loop.iter, epoch=loop.epoch + 1, note=self._note(runner)
             )
 
-    def after_val_epoch(self, runner, metrics=None) -> None:  # noqa: ANN001
+    def after_val_epoch(self, runner, metrics=None) -> None:
         now, loop = time.monotonic(), runner.train_loop
         if self.bar or (now - self.last < QUIET_SECONDS and loop.epoch < loop.max_epochs):
             return
@@ -73,7 +73,7 @@ class ProgressHook(Hook):
             self.bar.stop()
 
     @staticmethod
-    def _note(runner) -> str:  # noqa: ANN001
+    def _note(runner) -> str:
         tested = next((row for row in reversed(runner.history) if "top1" in row), None)
         top1 = f"  top-1 {tested['top1']:.2f} %" if tested else ""
         return f"loss {runner.watch.latest:.3f}{top1}"

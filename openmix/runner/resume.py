@@ -29,7 +29,7 @@ class Resume(Hook):
         self.received = 0
         self.saved_at = time.monotonic()
 
-    def before_train(self, runner) -> None:  # noqa: ANN001
+    def before_train(self, runner) -> None:
         self.saved_at = time.monotonic()
         self.handlers = {number: signal.signal(number, self._receive) for number in SIGNALS}
 
@@ -43,7 +43,7 @@ class Resume(Hook):
         for number, handler in getattr(self, "handlers", {}).items():
             signal.signal(number, handler)
 
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:  # noqa: ANN001
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         loop = runner.train_loop
         if loop.iter % loop.accumulate:
             return
@@ -56,8 +56,8 @@ class Resume(Hook):
         if stop:
             raise Interrupted(self.received or signal.SIGTERM)
 
-    def save(self, runner) -> None:  # noqa: ANN001
-        """Write a checkpoint of a finite state. Raises Diverged if it is not, OSError if it cannot."""
+    def save(self, runner) -> None:
+        """Write a checkpoint. Raises Diverged if the state is not finite, OSError if it cannot."""
         state = capture(runner)
         if distributed.rank() == 0:
             try:
@@ -70,7 +70,7 @@ class Resume(Hook):
         self.saved_at = time.monotonic()
 
 
-def capture(runner) -> dict:  # noqa: ANN001
+def capture(runner) -> dict:
     """All that the rest of the run depends on. Collective in a distributed run.
 
     Raises Diverged where something of it is not finite.
@@ -86,7 +86,6 @@ def capture(runner) -> dict:  # noqa: ANN001
         "scaler": wrapper.scaler.state_dict(),
         "ema": None if runner.ema is None else runner.ema.module.state_dict(),
         "history": runner.history,
-        "watch": runner.watch.state(),
         "spent": {
             "seconds": runner.seconds(),
             "test_seconds": runner.test_seconds,
@@ -98,12 +97,13 @@ def capture(runner) -> dict:  # noqa: ANN001
             f"weights are no longer finite at step {loop.step} with mixup={runner.watch.mixup}; "
             "lower optimizer.lr, or set runner.clip_grad"
         )
-    # Batch statistics and a mixer's memory differ between processes; gradients do not.
-    state["local"] = distributed.gather(dict(runner.learner.named_buffers()))
+    # Losses, batch statistics and a mixer's memory differ between processes; weights do not.
+    local = {"watch": runner.watch.state(), "buffers": dict(runner.learner.named_buffers())}
+    state["local"] = distributed.gather(local)
     return state
 
 
-def restore(runner, state: dict) -> None:  # noqa: ANN001
+def restore(runner, state: dict) -> None:
     """Put ``runner`` where :func:`capture` left it."""
     if state["identity"] != runner.identity:
         raise ConfigError(f"the checkpoint is of run {state['identity']}, not {runner.identity}")
@@ -115,16 +115,16 @@ def restore(runner, state: dict) -> None:  # noqa: ANN001
     loop, wrapper = runner.train_loop, runner.optim_wrapper
     loop.epoch, loop.iter = state["position"]["epoch"], state["position"]["iter"]
     runner.learner.load_state_dict(state["learner"])
-    buffers = dict(runner.learner.named_buffers())
+    local, buffers = state["local"][distributed.rank()], dict(runner.learner.named_buffers())
     with torch.no_grad():
-        for name, value in state["local"][distributed.rank()].items():
+        for name, value in local["buffers"].items():
             buffers[name].copy_(value)
+    runner.watch.restore(local["watch"])
     wrapper.optimizer.load_state_dict(state["optimizer"])
     wrapper.scaler.load_state_dict(state["scaler"])
     if runner.ema is not None:
         runner.ema.module.load_state_dict(state["ema"])
     runner.history[:] = state["history"]
-    runner.watch.restore(state["watch"])
     runner.seconds_before = state["spent"]["seconds"]
     runner.test_seconds = state["spent"]["test_seconds"]
     runner.restarts = state["spent"]["restarts"] + 1

@@ -25,7 +25,7 @@ def _folders(folder: Path) -> list[str]:
 
 @pytest.fixture
 def identity(tmp_path):
-    """``identity(*overrides, at="a")``: a checked run of 5 steps x 3 epochs under ``tmp_path/at``."""
+    """``identity(*overrides, at="a")``: a checked run of 5 steps x 3 epochs in ``tmp_path/at``."""
 
     def make(*overrides: str, at: str = "a") -> Identity:
         composed = compose([*SMALL, *_folders(tmp_path / at), *overrides])
@@ -37,7 +37,7 @@ def identity(tmp_path):
 
 @pytest.fixture
 def command(tmp_path):
-    """``command(*overrides, at="a")``: the started process of ``tools/train.py``, its output piped."""
+    """``command(*overrides, at="a")``: a started process of ``tools/train.py``, output piped."""
     started = []
 
     def start(*overrides: str, at: str = "a", launcher: tuple[str, ...] = ()) -> subprocess.Popen:
@@ -75,7 +75,7 @@ class _At(Hook):
 
 @pytest.fixture
 def at_pass(monkeypatch):
-    """``at_pass({3, 7}, act)``: every run built from now on calls ``act(runner)`` after pass 3, 7."""
+    """``at_pass({3, 7}, act)``: runs built from now on call ``act(runner)`` after passes 3, 7."""
 
     def install(passes: set[int], act=lambda runner: signal.raise_signal(signal.SIGTERM)) -> None:
         hook, original = _At(set(passes), act), build.Runner.register_custom_hooks

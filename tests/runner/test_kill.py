@@ -1,4 +1,4 @@
-"""The real thing: processes that are killed, signalled, started twice, or find no room on the disk."""
+"""The real thing: processes that are killed, signalled, started twice, or find the disk full."""
 
 import json
 import random
@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 
 RUN = ("+exp=digits_noisy", "epochs=12", "runner.checkpoint_seconds=0.05")
 

@@ -162,6 +162,6 @@ def test_checkpoint_reading_executes_nothing(tmp_path):
             return (open, (str(tmp_path / "written"), "w"))
 
     path = checkpoint.save(tmp_path, 1, {"evil": Evil()})
-    with pytest.raises(Exception, match="[Ww]eights"):
+    with pytest.raises(Exception, match=r"[Ww]eights"):
         checkpoint.read(path)
     assert not (tmp_path / "written").exists()

@@ -1,0 +1,131 @@
+"""What one step of a mixer shows the network, and which label goes with it."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from torch import Tensor, nn
+
+from openmix.config import Composed, check, compose
+from openmix.config.groups import key_of
+from openmix.errors import Unsupported
+from openmix.mixups.base import Mixer
+from openmix.viz.photos import PHOTOS, SIZE
+
+NETWORKS = (["backbone=wrn10_1"], ["backbone=vit_tiny", "backbone.patch_size=16"])
+"""Small networks to look inside of, where no backbone is asked for; the first that will do is."""
+
+
+class Draw(NamedTuple):
+    """One row of a mixed batch.
+
+    ``source``, ``shown`` ``(3, H, W)``: the image as it was and as the network gets it; ``partner``
+    likewise, None where the target names no second class; ``share`` ``(H, W)``: how much of each
+    pixel is the source's; ``weights`` ``(K,)``: the target.
+    """
+
+    source: Tensor
+    partner: Tensor | None
+    share: Tensor
+    shown: Tensor
+    weights: Tensor
+
+    @property
+    def inside(self) -> bool:
+        """Whether the labels are mixed but the input is not: the mixing is in the network."""
+        return self.partner is not None and torch.equal(self.shown, self.source)
+
+
+def configure(overrides: Sequence[str]) -> Composed:
+    """The config of a mixup on the photographs, with the first network that it can work on.
+
+    Raises:
+        ConfigError: the overrides are wrong.
+        Unsupported: no network at hand (or not the one asked for) has what the mixup needs.
+    """
+    given = {key_of(override) for override in overrides}
+    networks = ([],) if "backbone" in given else NETWORKS
+    data = ["dataset=imagenet", f"dataset.num_classes={len(PHOTOS)}", f"dataset.size={SIZE}"]
+    for network in networks:
+        composed = compose([*data, *network, *overrides])
+        try:
+            check(composed)
+            return composed
+        except Unsupported as error:
+            refused = error
+    raise refused
+
+
+class Previewed:
+    """A mixer with the network it may look into, which is built untrained and only when needed."""
+
+    def __init__(self, config: dict):
+        self.config, self._net = config, None
+        self.mixer: Mixer = instantiate(config["mixup"], _convert_="all")
+
+    @classmethod
+    def of(cls, composed: Composed) -> "Previewed":
+        return cls(OmegaConf.to_container(composed.config, resolve=True))
+
+    @property
+    def net(self) -> nn.Module:
+        if self._net is None:
+            torch.manual_seed(0)
+            node = {k: v for k, v in self.config["backbone"].items() if k != "provides"}
+            self._net = instantiate(node, _convert_="all").eval()
+            self.mixer.setup(self._net)
+        return self._net
+
+    def step(self, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        """What the network gets for the batch ``x``, and the targets."""
+        torch.manual_seed(seed)
+        try:
+            return self.mixer.mix(x, y)
+        except NotImplementedError:
+            return self._through_network(x, y, seed)
+
+    def _through_network(self, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+        seen = []
+        handle = self.net.register_forward_pre_hook(lambda _module, args: seen.append(args[0]))
+        torch.manual_seed(seed)
+        try:
+            target = self.mixer(self.net, x, y).target
+        finally:
+            handle.remove()
+        return seen[-1].detach(), target
+
+    def draw(self, x: Tensor, y: Tensor, row: int, seed: int) -> Draw:
+        """Row ``row`` of the step that ``seed`` makes of images ``x`` and one-hot targets ``y``.
+
+        The share of the source is what comes out at its row when it is white and all others black.
+        """
+        shown, target = self.step(x, y, seed)
+        white = torch.zeros_like(x)
+        white[row] = 1
+        share = self.step(white, y, seed)[0][row].mean(0)
+        others = target[row] * (1 - y[row])
+        partner = x[y[:, others.argmax()].argmax()] if others.max() > 0 else None
+        return Draw(x[row], partner, share, shown[row], target[row])
+
+
+def parts(weights: Tensor) -> list[tuple[float, str]]:
+    """The classes in a target ``(K,)`` with their weights, the largest first."""
+    named = zip(weights.tolist(), PHOTOS, strict=True)
+    return sorted(((weight, name) for weight, name in named if weight > 0), reverse=True)
+
+
+def caption(weights: Tensor) -> str:
+    """A target in words: ``"0.62 cat / 0.38 coffee"``."""
+    return " / ".join(f"{weight:.2f} {name}" for weight, name in parts(weights))
+
+
+def describe(mixer: Mixer) -> str:
+    """What a mixer does, in the words of its class; one that is made of others names them."""
+    papers = [type(part).__name__ for part in mixer.modules() if getattr(part, "paper", "")]
+    if papers and not mixer.paper:
+        return " or ".join(papers)
+    sentence = (type(mixer).__doc__ or "").partition("\n")[0]
+    sentence = sentence.partition(": ")[2] or sentence
+    return sentence[:1].upper() + sentence[1:]

@@ -1,0 +1,192 @@
+"""What a step does, and what it does not: no wait for the host, no half state, no surprise."""
+
+import functools
+
+import pytest
+import torch
+from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from openmix.config import names
+from openmix.errors import Diverged
+from openmix.runner import build, checkpoint, loggers, optimize
+from openmix.runner.hooks import Watch
+from openmix.runner.run import run
+
+
+class HostWaits(TorchDispatchMode):
+    """Count the reads of a tensor's value by the host."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.count += func is torch.ops.aten._local_scalar_dense.default
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("mixup", names("mixup"))
+@pytest.mark.parametrize("options", [(), ("runner.ema=0.9", "runner.clip_grad=1.0")], ids=str)
+def test_steps_wait_for_nothing(mixup, options, identity, at_pass):
+    options = [f"mixup={mixup}", *options]
+    if mixup == "transmix":
+        options += ["backbone=vit_tiny", "backbone.depth=2", "backbone.patch_size=2"]
+    waits = HostWaits()
+    at_pass({1}, lambda runner: waits.__enter__())
+    counted = []
+    at_pass({15}, lambda runner: counted.append((waits.__exit__(None, None, None), waits.count)))
+    run(identity(*options, "runner.eval_every=3", "runner.log_every=1000", "epochs=6"))
+    # The epochs' ends read the losses through tolist, which the mode does not see on the CPU.
+    assert counted == [(None, 0)]
+
+
+def test_host_waits_are_seen():
+    with HostWaits() as waits:
+        torch.ones(()).item()
+    assert waits.count == 1
+
+
+def test_losses_are_read_at_the_log_interval(identity, monkeypatch):
+    reads, read = [], Watch.read
+
+    def spy(self, runner):
+        reads.extend([runner.train_loop.iter] if self.pending else [])
+        read(self, runner)
+
+    monkeypatch.setattr(Watch, "read", spy)
+    run(identity("runner.log_every=2", "epochs=2"))
+    assert reads == [2, 4, 5, 6, 8, 10]
+
+
+def test_diverged_loss_names_step_method_and_weight(identity):
+    broken = identity("mixup=mixup", "optimizer.lr=1e18", "runner.checkpoint_seconds=0")
+    with pytest.raises(Diverged, match=r"at step \d+ with mixup=mixup"):
+        run(broken)
+    for file in broken.folder.glob("*.ckpt"):
+        tensors = torch.utils._pytree.tree_leaves(checkpoint.read(file))
+        assert all(t.isfinite().all() for t in tensors if isinstance(t, torch.Tensor))
+
+
+def test_diverged_weights_are_not_saved_although_the_loss_is_finite(identity, at_pass):
+    def poison(runner):
+        with torch.no_grad():
+            next(runner.learner.net.parameters()).view(-1)[0] = torch.inf
+        runner.watch.pending.clear()
+
+    at_pass({7}, poison)
+    broken = identity("runner.checkpoint_seconds=0")
+    with pytest.raises(Diverged, match="weights are no longer finite at step 7"):
+        run(broken)
+    assert max(file.name for file in broken.folder.glob("*.ckpt")) == "step-000000006.ckpt"
+
+
+def test_same_seed_same_run_another_seed_another(identity):
+    hashes = [
+        run(identity(f"seed={s}", at=at))["hashes"] for s, at in ((0, "a"), (0, "b"), (1, "c"))
+    ]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_initial_weights_do_not_depend_on_the_mixup(identity):
+    configs = [identity(f"mixup={mixup}").config for mixup in ("none", "fmix", "deit")]
+    nets = [build.build_networks(config)[0] for config in configs]
+    assert len({checkpoint.digest(net.state_dict()) for net in nets}) == 1
+
+
+def test_accumulated_step_equals_one_large_batch():
+    """Without batch statistics, two half batches make the gradient of the whole."""
+    weights = []
+    for passes in (1, 2):
+        torch.manual_seed(0)
+        net = nn.Linear(4, 3)
+        images, labels = torch.randn(8, 4), torch.arange(8) % 3
+        wrapper = optimize.build(
+            net,
+            functools.partial(torch.optim.SGD, lr=0.1),
+            True,
+            device=torch.device("cpu"),
+            accumulate=passes,
+        )
+        for x, y in zip(images.chunk(passes), labels.chunk(passes), strict=True):
+            with wrapper.optim_context(net):
+                loss = nn.functional.cross_entropy(net(x), y)
+            wrapper.update_params(loss)
+        weights.append(net.weight.detach())
+    assert torch.allclose(*weights, atol=1e-7)
+
+
+def test_weight_decay_spares_norms_biases_and_what_the_network_names():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(2, 2))
+            self.net.token = nn.Parameter(torch.zeros(1, 1, 2))
+            self.net.no_weight_decay = lambda: {"token"}
+
+    decayed, free = optimize.parameter_groups(Net(), 0.05, decay_all=False)
+    assert decayed["weight_decay"] == 0.05 and free["weight_decay"] == 0
+    assert sorted(p.ndim for p in decayed["params"]) == [2, 4]
+    assert sorted(p.ndim for p in free["params"]) == [1, 1, 1, 1, 3]
+    [everything] = optimize.parameter_groups(Net(), 0.05, decay_all=True)
+    assert len(everything["params"]) == 7
+
+
+def test_averaged_weights_are_what_is_tested_and_kept(identity, at_pass):
+    seen = {}
+    at_pass({15}, lambda runner: seen.update(runner=runner))
+    record = run(identity("runner.ema=0.5"))
+    from safetensors.torch import load_file
+
+    kept = load_file(seen["runner"].folder / "model.safetensors")
+    averaged = seen["runner"].ema.module.state_dict()
+    assert all(torch.equal(kept[name], averaged[name]) for name in averaged)
+    assert record["hashes"]["ema"] == checkpoint.digest(averaged) != record["hashes"]["weights"]
+
+
+def test_early_stopping_hook_of_mmengine_stops_the_run(identity):
+    hook = (
+        "{_target_: mmengine.hooks.EarlyStoppingHook, monitor: top1, min_delta: 100, patience: 2}"
+    )
+    record = run(identity("epochs=10", f"runner.hooks=[{hook}]"))
+    assert record["status"] == "done" and len(record["history"]) == 3
+
+
+@pytest.mark.slow
+def test_compiled_backbone_trains(identity):
+    record = run(identity("runner.compile=true", "mixup=mixup", "epochs=1"))
+    assert record["status"] == "done"
+
+
+def test_deterministic_run(identity):
+    try:
+        record = run(identity("runner.deterministic=true"))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert record["status"] == "done"
+
+
+def test_curves_go_to_tensorboard(identity):
+    done = identity("logger=tensorboard")
+    run(done)
+    [events] = done.folder.rglob("events.out.tfevents*")
+    assert events.stat().st_size > 500
+
+
+def test_curves_go_to_wandb_offline(identity, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    done = identity("logger=wandb")
+    run(done)
+    assert list(done.folder.rglob("offline-run-*/run-*.wandb"))
+
+
+def test_wandb_is_online_where_a_key_is(identity, monkeypatch):
+    logged = identity("logger=wandb")
+    monkeypatch.setenv("WANDB_API_KEY", "x" * 40)
+    [backend] = loggers.backends(logged.config["logger"], logged)
+    assert backend["init_kwargs"]["mode"] == "online"
+    monkeypatch.delenv("WANDB_API_KEY")
+    monkeypatch.setattr(loggers.netrc, "netrc", lambda: (_ for _ in ()).throw(FileNotFoundError))
+    [backend] = loggers.backends(logged.config["logger"], logged)
+    assert backend["init_kwargs"]["mode"] == "offline"

@@ -1,0 +1,38 @@
+"""Show what a mixup does: python tools/preview.py mixup=fmix [mixup.alpha=0.5] [seed=1]
+
+out=preview.png   the picture to write, .png or .jpg; all else is as for tools/train.py
+backbone=NAME     the (untrained) network, for mixups that look inside one
+
+Several mixups or settings make a gallery, a row each: mixup=mixup,cutmix or 'mixup=glob(*)'
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from openmix.config import expand
+from openmix.errors import ConfigError, Unsupported
+
+
+def main(words: list[str]) -> int:
+    """Write the picture and print its path; the exit code is 0, or 2 for a bad request."""
+    if {"-h", "--help"} & set(words):
+        print(__doc__)
+        return 0
+    overrides = [word for word in words if not word.startswith("out=")]
+    out = Path(([word[4:] for word in words if word.startswith("out=")] or ["preview.png"])[-1])
+    try:
+        grid = expand(overrides)
+        from openmix.viz.preview import gallery, preview  # torch takes seconds to import
+
+        sheet = gallery(grid) if len(grid) > 1 else preview(grid[0])
+        print(sheet.save(out))
+    except (ConfigError, Unsupported, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
