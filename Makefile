@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-fast lint format leaderboard bench lock clean
+.PHONY: help install quickstart test test-fast lint format leaderboard gallery bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -28,10 +28,10 @@ quickstart: install ## train 4 methods x 3 seeds on noisy digits and render the 
 	@$(BIN)/python tools/leaderboard.py records=results/quickstart/records out=results/quickstart
 
 test: install ## run all tests, the slow ones too
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 test-fast: install ## run the tests that take seconds
-	$(BIN)/python -m pytest -q -m 'not slow'
+	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not slow'
 
 lint: install ## check format and style
 	$(BIN)/ruff format --check .
@@ -43,6 +43,9 @@ format: install ## format and mend what ruff can
 
 leaderboard: install ## render results/leaderboard from results/records
 	$(BIN)/python tools/leaderboard.py
+
+gallery: install ## draw docs/gallery.jpg, a row for every mixup
+	$(BIN)/python tools/preview.py 'mixup=glob(*)' seed=32 out=docs/gallery.jpg
 
 bench: install ## how fast a step and the loader are
 	$(BIN)/python benchmarks/step_overhead.py

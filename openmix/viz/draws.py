@@ -1,6 +1,8 @@
 """What one step of a mixer shows the network, and which label goes with it."""
 
 from collections.abc import Sequence
+from functools import cached_property
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -12,6 +14,7 @@ from openmix.config import Composed, check, compose
 from openmix.config.groups import key_of
 from openmix.errors import Unsupported
 from openmix.mixups.base import Mixer
+from openmix.mixups.choice import Choice
 from openmix.viz.photos import PHOTOS, SIZE
 
 NETWORKS = (["backbone=wrn10_1"], ["backbone=vit_tiny", "backbone.patch_size=16"])
@@ -61,22 +64,20 @@ def configure(overrides: Sequence[str]) -> Composed:
 class Previewed:
     """A mixer with the network it may look into, which is built untrained and only when needed."""
 
-    def __init__(self, config: dict):
-        self.config, self._net = config, None
-        self.mixer: Mixer = instantiate(config["mixup"], _convert_="all")
+    def __init__(self, composed: Composed):
+        self.config = OmegaConf.to_container(composed.config, resolve=True)
+        self.backbone = composed.choices["backbone"]
+        self.mixer: Mixer = instantiate(self.config["mixup"], _convert_="all")
+        self.looked_inside = False
 
-    @classmethod
-    def of(cls, composed: Composed) -> "Previewed":
-        return cls(OmegaConf.to_container(composed.config, resolve=True))
-
-    @property
+    @cached_property
     def net(self) -> nn.Module:
-        if self._net is None:
-            torch.manual_seed(0)
-            node = {k: v for k, v in self.config["backbone"].items() if k != "provides"}
-            self._net = instantiate(node, _convert_="all").eval()
-            self.mixer.setup(self._net)
-        return self._net
+        self.looked_inside = True
+        torch.manual_seed(0)
+        node = {k: v for k, v in self.config["backbone"].items() if k != "provides"}
+        net = instantiate(node, _convert_="all").eval()
+        self.mixer.setup(net)
+        return net
 
     def step(self, x: Tensor, y: Tensor, seed: int) -> tuple[Tensor, Tensor]:
         """What the network gets for the batch ``x``, and the targets."""
@@ -95,6 +96,11 @@ class Previewed:
         finally:
             handle.remove()
         return seen[-1].detach(), target
+
+    def describe(self) -> str:
+        """What the mixer does, and on what network it was shown if it needed one."""
+        network = f" Shown with an untrained {self.backbone}." if self.looked_inside else ""
+        return describe(self.mixer) + network
 
     def draw(self, x: Tensor, y: Tensor, row: int, seed: int) -> Draw:
         """Row ``row`` of the step that ``seed`` makes of images ``x`` and one-hot targets ``y``.
@@ -122,10 +128,17 @@ def caption(weights: Tensor) -> str:
 
 
 def describe(mixer: Mixer) -> str:
-    """What a mixer does, in the words of its class; one that is made of others names them."""
-    papers = [type(part).__name__ for part in mixer.modules() if getattr(part, "paper", "")]
-    if papers and not mixer.paper:
-        return " or ".join(papers)
+    """What a mixer does, in the words of its class; for a choice, what it chooses how often."""
+    if isinstance(mixer, Choice):
+        odds = [upper - lower for lower, upper in pairwise([0.0, *mixer.bounds])]
+        shares = [
+            f"{type(part).__name__} on {share:.0%}"
+            for part, share in zip(mixer.mixers, odds, strict=True)
+        ]
+        return f"{', '.join(shares)} of the batches."
     sentence = (type(mixer).__doc__ or "").partition("\n")[0]
-    sentence = sentence.partition(": ")[2] or sentence
+    if mixer.paper:
+        sentence = sentence.partition(": ")[2] or sentence
+    else:
+        sentence = sentence.partition(";")[0].rstrip(".") + "."
     return sentence[:1].upper() + sentence[1:]

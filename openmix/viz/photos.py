@@ -24,8 +24,8 @@ PHOTOS = {
     "cat": Photo("chelsea", 90, 0, 300, "#e69f00"),
     "coffee": Photo("coffee", 80, 0, 400, "#8c510a"),
     "rocket": Photo("rocket", 106, 0, 427, "#0072b2"),
-    "astronaut": Photo("astronaut", 40, 0, 400, "#d55e00"),
-    "galaxies": Photo("hubble_deep_field", 150, 250, 560, "#009e73"),
+    "person": Photo("astronaut", 40, 0, 400, "#d55e00"),
+    "space": Photo("hubble_deep_field", 150, 250, 560, "#009e73"),
 }
 """Label -> photograph."""
 

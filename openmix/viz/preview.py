@@ -6,7 +6,7 @@ import torch
 
 from openmix.config import Composed
 from openmix.identity import Identity
-from openmix.viz.draws import Draw, Previewed, caption, configure, describe, parts
+from openmix.viz.draws import Draw, Previewed, caption, configure, parts
 from openmix.viz.photos import PHOTOS, SIZE, photographs
 from openmix.viz.sheet import GREY, Sheet, font
 
@@ -25,7 +25,7 @@ def preview(overrides: Sequence[str]) -> Sheet:
     width = 2 * MARGIN + 4 * (SIZE + GAP) + label
     sheet = Sheet(width, top + len(draws) * (SIZE + GAP) - GAP + MARGIN)
     sheet.text((MARGIN, MARGIN - 6), _title(composed), 26, bold=True)
-    sheet.text((MARGIN, MARGIN + 32), describe(mixup.mixer), 16, colour=GREY)
+    sheet.text((MARGIN, MARGIN + 32), mixup.describe(), 16, colour=GREY)
     heads = ("image", "partner", "share of the image", "what the network sees", "label")
     columns = [MARGIN + i * (SIZE + GAP) for i in range(len(heads))]
     for x, head in zip(columns, heads, strict=True):
@@ -39,7 +39,7 @@ def gallery(grid: Sequence[Sequence[str]]) -> Sheet:
     """A row for each mixup, a column for each photograph; what mixes nothing comes first."""
     rows = [(composed, *_draws(composed)) for composed in map(configure, grid)]
     rows.sort(key=lambda row: any(draw.partner is not None for draw in row[2]))
-    cell, name, line = 184, 216, 62
+    cell, name, line = 200, 232, 64
     head = MARGIN
     sheet = Sheet(
         MARGIN + name + len(PHOTOS) * (cell + GAP) - GAP + MARGIN,
@@ -47,19 +47,19 @@ def gallery(grid: Sequence[Sequence[str]]) -> Sheet:
     )
     for i, (composed, mixup, draws) in enumerate(rows):
         top = head + i * (cell + line)
-        _name(sheet, (MARGIN, top), _title(composed), describe(mixup.mixer), name - 24)
+        _name(sheet, (MARGIN, top), _title(composed), mixup.describe(), name - 24)
         for j, draw in enumerate(draws):
             at = (MARGIN + name + j * (cell + GAP), top)
             sheet.picture(at, draw.shown, cell)
             _inside(sheet, draw, at, cell)
             sheet.bar((at[0], top + cell + 6), (cell, 8), _bar(draw))
             words = caption(draw.weights)
-            sheet.text((at[0], top + cell + 19), words, _fitting(words, 14, cell))
+            sheet.text((at[0], top + cell + 19), words, _fitting(words, 15, cell))
     return sheet
 
 
 def _draws(composed: Composed) -> tuple[Previewed, list[Draw]]:
-    mixup, (x, y) = Previewed.of(composed), photographs()
+    mixup, (x, y) = Previewed(composed), photographs()
     with torch.no_grad():
         return mixup, [mixup.draw(x, y, row, mixup.config["seed"] + row) for row in range(len(x))]
 
@@ -109,9 +109,9 @@ def _inside(sheet: Sheet, draw: Draw, at: tuple[int, int], side: int) -> None:
 def _name(sheet: Sheet, at: tuple[int, int], title: str, description: str, width: int) -> None:
     x, y = at
     for word in title.split():
-        sheet.text((x, y), word, _fitting(word, 20, width, bold=True), bold=True)
+        sheet.text((x, y), word, _fitting(word, 21, width, bold=True), bold=True)
         y += 28
-    sheet.paragraph((x, y + 4), description, 14, width)
+    sheet.paragraph((x, y + 4), description, 15, width)
 
 
 def _fitting(words: str, size: int, width: int, bold: bool = False) -> int:

@@ -59,7 +59,8 @@ class Sheet:
     def paragraph(self, at: tuple[int, int], words: str, size: int, width: int) -> int:
         """Grey lines no wider than ``width`` pixels; returns where the next line would begin."""
         x, y = at
-        for line in textwrap.wrap(words, max(1, int(width / font(size).getlength("n")))):
+        letter = font(size).getlength("a mean word") / len("a mean word")
+        for line in textwrap.wrap(words, max(1, int(width / letter))):
             self.text((x, y), line, size, colour=GREY)
             y += round(size * 1.4)
         return y
@@ -81,6 +82,6 @@ class Sheet:
         if path.suffix.lower() not in SUFFIXES:
             raise ConfigError(f"out={path} must end in {' or '.join(SUFFIXES)}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        options = {"optimize": True} if path.suffix.lower() == ".png" else {"quality": 85}
+        options = {"optimize": True} if path.suffix.lower() == ".png" else {"quality": 80}
         self.image.save(path, **options)
         return path
