@@ -13,6 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from openmix.config import expand
 from openmix.errors import ConfigError, Unsupported
+from openmix.viz.request import configure
 
 
 def main(words: list[str]) -> int:
@@ -23,7 +24,7 @@ def main(words: list[str]) -> int:
     overrides = [word for word in words if not word.startswith("out=")]
     out = Path(([word[4:] for word in words if word.startswith("out=")] or ["preview.png"])[-1])
     try:
-        grid = expand(overrides)
+        grid = [configure(run) for run in expand(overrides)]
         from openmix.viz.preview import gallery, preview  # torch takes seconds to import
 
         sheet = gallery(grid) if len(grid) > 1 else preview(grid[0])

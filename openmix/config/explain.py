@@ -148,7 +148,7 @@ _SAYINGS = (
         r"Ambiguous value for argument '(?P<key>[^']*)'|Sweep parameters '(?P<sweep>[^']*)'",
         lambda found, *_: (
             f"{found['key'] or found['sweep']} asks for several runs; "
-            "use tools/sweep.py, or add --multirun, or write a list as [a,b]"
+            "add --multirun, or write a list as [a,b]"
         ),
     ),
     (

@@ -101,7 +101,7 @@ def build_data(config: Mapping, device: torch.device) -> Data:
             f"batch_size={config['batch_size']} does not divide into runner.accumulate="
             f"{settings['accumulate']} x {distributed.world()} processes; use a multiple of {share}"
         )
-    return data_sets.build(
+    loaded = data_sets.build(
         config["dataset"],
         config["augment"],
         batch_size=config["batch_size"] // share,
@@ -112,6 +112,12 @@ def build_data(config: Mapping, device: torch.device) -> Data:
         world=distributed.world(),
         workers=settings["workers"],
     )
+    if loaded.sizes["train"] < config["batch_size"]:
+        raise ConfigError(
+            f"batch_size={config['batch_size']} is more than the {loaded.sizes['train']} training "
+            "images; lower it"
+        )
+    return loaded
 
 
 def build_networks(config: Mapping) -> tuple[nn.Module, Mixer]:
@@ -179,15 +185,11 @@ def build(
         accumulate=settings["accumulate"],
         clip_grad=settings["clip_grad"],
     )
-    if len(data.train) < settings["accumulate"]:
-        raise ConfigError(
-            f"{data.sizes['train']} training images do not fill one step; lower batch_size"
-        )
     watch = Watch(settings["log_every"], title)
     hooks = [Schedule(instantiate(config["schedule"])), watch, History()]
     hooks += [Average()] if ema else []
     hooks += [resume.Resume(folder, settings["checkpoint_seconds"])]
-    hooks += [ProgressHook(title)] if distributed.rank() == 0 else []
+    hooks += [ProgressHook(f"{title}  seed {config['seed']}")] if distributed.rank() == 0 else []
     hooks += [instantiate(hook) for hook in settings["hooks"]]
     runner = Runner(
         model=_wrap(learner, device),

@@ -7,6 +7,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from openmix.errors import ConfigError
+
 _control: dist.ProcessGroup | None = None
 """A group on the CPU for what the hosts agree on, so that no agreement waits for a GPU."""
 
@@ -14,7 +16,8 @@ _control: dist.ProcessGroup | None = None
 def start(device: str) -> torch.device:
     """Join the processes torchrun started, if any, and return this process's device.
 
-    ``device`` is ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``.
+    ``device`` is ``auto`` (a GPU if there is one), ``cpu``, ``cuda`` or ``cuda:N``. Raises
+    ConfigError for a GPU that is not there.
     """
     global _control
     if device == "auto":
@@ -23,6 +26,11 @@ def start(device: str) -> torch.device:
         device = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     chosen = torch.device(device)
     if chosen.type == "cuda":
+        if chosen.index >= torch.cuda.device_count():
+            raise ConfigError(
+                f"runner.device={chosen}, but torch sees {torch.cuda.device_count()} GPUs; "
+                "use runner.device=auto"
+            )
         torch.cuda.set_device(chosen)
     if int(os.environ.get("WORLD_SIZE", 1)) > 1 and not dist.is_initialized():
         dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")

@@ -1,6 +1,5 @@
 """What one step of a mixer shows the network, and which label goes with it."""
 
-from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -10,15 +9,10 @@ from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import Tensor, nn
 
-from openmix.config import Composed, check, compose
-from openmix.config.groups import key_of
-from openmix.errors import Unsupported
+from openmix.config import Composed
 from openmix.mixups.base import Mixer
 from openmix.mixups.choice import Choice
-from openmix.viz.photos import PHOTOS, SIZE
-
-NETWORKS = (["backbone=wrn10_1"], ["backbone=vit_tiny", "backbone.patch_size=16"])
-"""Small networks to look inside of, where no backbone is asked for; the first that will do is."""
+from openmix.viz.photos import PHOTOS
 
 
 class Draw(NamedTuple):
@@ -39,26 +33,6 @@ class Draw(NamedTuple):
     def inside(self) -> bool:
         """Whether the labels are mixed but the input is not: the mixing is in the network."""
         return self.partner is not None and torch.equal(self.shown, self.source)
-
-
-def configure(overrides: Sequence[str]) -> Composed:
-    """The config of a mixup on the photographs, with the first network that it can work on.
-
-    Raises:
-        ConfigError: the overrides are wrong.
-        Unsupported: no network at hand (or not the one asked for) has what the mixup needs.
-    """
-    given = {key_of(override) for override in overrides}
-    networks = ([],) if "backbone" in given else NETWORKS
-    data = ["dataset=imagenet", f"dataset.num_classes={len(PHOTOS)}", f"dataset.size={SIZE}"]
-    for network in networks:
-        composed = compose([*data, *network, *overrides])
-        try:
-            check(composed)
-            return composed
-        except Unsupported as error:
-            refused = error
-    raise refused
 
 
 class Previewed:

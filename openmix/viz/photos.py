@@ -1,13 +1,11 @@
 """Five photographs in the public domain that come with scikit-image: nothing to download."""
 
-from typing import NamedTuple
-
-import numpy as np
-import torch
-from PIL import Image
-from torch import Tensor
+from typing import TYPE_CHECKING, NamedTuple
 
 from openmix.errors import DataError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Photo(NamedTuple):
@@ -32,11 +30,15 @@ PHOTOS = {
 SIZE = 224
 
 
-def photographs() -> tuple[Tensor, Tensor]:
+def photographs() -> "tuple[Tensor, Tensor]":
     """Images ``(5, 3, 224, 224)`` in [0, 1] and their one-hot targets ``(5, 5)``.
 
     Raises DataError where scikit-image is missing.
     """
+    import numpy as np  # the table above is needed before there is time for these
+    import torch
+    from PIL import Image
+
     try:
         from skimage import data
     except ImportError as error:

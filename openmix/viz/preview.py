@@ -6,19 +6,18 @@ import torch
 
 from openmix.config import Composed
 from openmix.identity import Identity
-from openmix.viz.draws import Draw, Previewed, caption, configure, parts
+from openmix.viz.draws import Draw, Previewed, caption, parts
 from openmix.viz.photos import PHOTOS, SIZE, photographs
 from openmix.viz.sheet import GREY, Sheet, font
 
 MARGIN, GAP = 28, 16
 
 
-def preview(overrides: Sequence[str]) -> Sheet:
+def preview(composed: Composed) -> Sheet:
     """A row for each photograph: itself, its partner, its share, what is shown, the label.
 
     Each row is another step of the mixer, by the seeds from ``seed=`` on.
     """
-    composed = configure(overrides)
     mixup, draws = _draws(composed)
     label = 250
     top = MARGIN + 112
@@ -35,9 +34,9 @@ def preview(overrides: Sequence[str]) -> Sheet:
     return sheet
 
 
-def gallery(grid: Sequence[Sequence[str]]) -> Sheet:
+def gallery(grid: Sequence[Composed]) -> Sheet:
     """A row for each mixup, a column for each photograph; what mixes nothing comes first."""
-    rows = [(composed, *_draws(composed)) for composed in map(configure, grid)]
+    rows = [(composed, *_draws(composed)) for composed in grid]
     rows.sort(key=lambda row: any(draw.partner is not None for draw in row[2]))
     cell, name, line = 200, 232, 64
     head = MARGIN

@@ -82,6 +82,5 @@ class Sheet:
         if path.suffix.lower() not in SUFFIXES:
             raise ConfigError(f"out={path} must end in {' or '.join(SUFFIXES)}")
         path.parent.mkdir(parents=True, exist_ok=True)
-        options = {"optimize": True} if path.suffix.lower() == ".png" else {"quality": 80}
-        self.image.save(path, **options)
+        self.image.save(path, quality=80)  # of a JPEG
         return path

@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from torch import nn
 
+from openmix.errors import ConfigError
+from openmix.runner import build, distributed
+
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ("+exp=digits", "mixup=mixup", "epochs=2", "dataset.train_limit=800", "runner.device=cpu")
 
@@ -69,8 +72,6 @@ def test_torchrun_of_the_command_line(tmp_path):
 
 
 def test_batch_that_does_not_divide_is_refused(identity, monkeypatch):
-    from openmix.errors import ConfigError
-    from openmix.runner import build
 
     monkeypatch.setattr(build.distributed, "world", lambda: 3)
     with pytest.raises(ConfigError, match="batch_size=20 does not divide"):
@@ -78,9 +79,21 @@ def test_batch_that_does_not_divide_is_refused(identity, monkeypatch):
 
 
 def test_average_of_buffers_alone_is_no_change():
-    from openmix.runner import distributed
 
     net = nn.BatchNorm1d(3)
     net.running_mean += 2
     distributed.average_buffers(net)
     assert net.running_mean.tolist() == [2, 2, 2]
+
+
+def test_gpu_that_is_not_there_is_refused(monkeypatch):
+
+    monkeypatch.setattr(distributed.torch.cuda, "device_count", lambda: 0)
+    with pytest.raises(ConfigError, match="runner.device=cuda:0, but torch sees 0 GPUs"):
+        distributed.start("cuda")
+
+
+def test_batch_larger_than_the_data_is_refused(identity):
+
+    with pytest.raises(ConfigError, match="batch_size=200 is more than the 100 training images"):
+        build.build_data(identity("batch_size=200").config, "cpu")
