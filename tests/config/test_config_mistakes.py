@@ -226,7 +226,7 @@ def test_what_is_right_passes(line):
         ("{_target_: probe_lab.mixers.os.system}", "leads to os.system"),
         ("{_target_: probe_lab.mixers.operating.system}", "leads to os.system"),
         ("{_target_: probe_lab.mixers.run}", "leads to os.system"),
-        ("{_target_: probe_lab.mixers.Path}", "leads to pathlib.Path"),
+        ("{_target_: probe_lab.mixers.Path}", "leads to pathlib"),
         ("{_target_: probe_lab.mixers.thing}", "which is not allowed"),
         ("{_target_: probe_lab.broken.f}", "line 1: not valid Python"),
         ("{_target_: probe_lab.circle.ring}", "is imported in a circle"),

@@ -89,7 +89,7 @@ def test_average_of_buffers_alone_is_no_change():
 def test_gpu_that_is_not_there_is_refused(monkeypatch):
 
     monkeypatch.setattr(distributed.torch.cuda, "device_count", lambda: 0)
-    with pytest.raises(ConfigError, match="runner.device=cuda:0, but torch sees 0 GPUs"):
+    with pytest.raises(ConfigError, match=r"runner.device=cuda:0, but torch sees 0 GPUs"):
         distributed.start("cuda")
 
 
