@@ -27,7 +27,8 @@ def main(arguments: list[str]) -> int:
     if flags - {"--multirun", "-m"}:
         import hydra
 
-        hydra.main(version_base="1.3", config_path="../configs", config_name="train")(id)()
+        configs = str(Path(__file__).resolve().parent.parent / "configs")
+        hydra.main(version_base="1.3", config_path=configs, config_name="train")(id)()
         return 0
     overrides = [word for word in arguments if word not in flags]
     try:

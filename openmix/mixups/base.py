@@ -31,14 +31,25 @@ class Mixer(nn.Module):
     """
 
     paper = ""
+    venue = ""
+    family = "none"
+    """none, blend, cut, saliency, feature, learned, token, label or augmentation."""
+
     needs: tuple[str, ...] = ()
     """What :meth:`setup` looks for in the network, out of ``internals.FINDERS``."""
 
     weight_is_area = True
     """Whether the weight of an image's own label is the share of its own pixels."""
 
+    rows_sum_to_one = True
+    """Whether the weights of a row of the target sum to 1."""
+
     lam: float | Tensor | None = None
     """The blend weight of the last step, for reports."""
+
+    epoch = 0
+    progress = 0.0
+    """Epochs begun and share of the training done, set before each step on every part."""
 
     def setup(self, net: nn.Module) -> None:
         """Look at the network once, before the optimizer is built.

@@ -13,6 +13,8 @@ class CutMix(MaskMixer):
     """
 
     paper = "https://arxiv.org/abs/1905.04899"
+    venue = "ICCV 2019"
+    family = "cut"
 
     def mask(self, x: Tensor, lam: float | Tensor) -> Tensor:
         if isinstance(lam, Tensor):

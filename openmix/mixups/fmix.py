@@ -20,6 +20,8 @@ class FMix(MaskMixer):
     """
 
     paper = "https://arxiv.org/abs/2002.12047"
+    venue = "arXiv 2020"
+    family = "cut"
 
     def __init__(
         self,

@@ -20,6 +20,8 @@ class ManifoldMix(BetaMixer):
     """
 
     paper = "https://arxiv.org/abs/1806.05236"
+    venue = "ICML 2019"
+    family = "feature"
     needs = ("stages",)
     weight_is_area = False
 

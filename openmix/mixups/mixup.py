@@ -11,6 +11,8 @@ class Mixup(BetaMixer):
     """
 
     paper = "https://arxiv.org/abs/1710.09412"
+    venue = "ICLR 2018"
+    family = "blend"
 
     def mix(
         self,

@@ -19,6 +19,8 @@ class ResizeMix(Mixer):
     """
 
     paper = "https://arxiv.org/abs/2012.11101"
+    venue = "arXiv 2020"
+    family = "cut"
 
     def __init__(self, low: Probability = 0.1, high: Probability = 0.8):
         super().__init__()

@@ -16,6 +16,8 @@ class TransMix(CutMix):
     """
 
     paper = "https://arxiv.org/abs/2111.09833"
+    venue = "CVPR 2022"
+    family = "token"
     needs = ("attention",)
     weight_is_area = False
 

@@ -34,6 +34,12 @@ class Learner(nn.Module):
         super().__init__()
         self.net, self.mixer, self.loss, self.normalise = net, mixer, loss, normalise
         self.task, self.memory_format = task, memory_format
+        self._parts = [part for part in mixer.modules() if isinstance(part, Mixer)]
+
+    def tell(self, epoch: int, progress: float) -> None:
+        """Let the mixer know how far training is."""
+        for part in self._parts:
+            part.epoch, part.progress = epoch, progress
 
     def images(self, raw: Tensor) -> Tensor:
         """What the network sees of raw images."""

@@ -66,6 +66,7 @@ class TrainLoop(BaseLoop):
         """One pass; ``i`` is its number within the epoch."""
         runner = self.runner
         runner.call_hook("before_train_iter", batch_idx=i, data_batch=batch)
+        runner.learner.tell(self.epoch, self.iter / self.max_iters)
         seed_torch(derive(self.seed, distributed.rank(), self.iter))
         outputs = runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper)
         self.iter += 1

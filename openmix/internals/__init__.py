@@ -1,0 +1,45 @@
+"""Looking inside a network: the only package that knows how backbones are built.
+
+Written on timm's vocabulary (``blocks``, ``feature_info``, ``num_prefix_tokens``), which the
+backbones of :mod:`openmix.backbones` speak as well.
+"""
+
+from collections.abc import Callable, Iterable
+
+from torch import nn
+
+from openmix.errors import Unsupported
+from openmix.internals.activation import linear_head
+from openmix.internals.attention import class_attention, last_attention
+from openmix.internals.stages import hooked, stages
+
+__all__ = [
+    "FINDERS",
+    "class_attention",
+    "hooked",
+    "last_attention",
+    "linear_head",
+    "provides",
+    "require",
+    "stages",
+]
+
+FINDERS: dict[str, tuple[Callable[[nn.Module], object], str]] = {
+    "stages": (stages, "feature stages (timm's feature_info)"),
+    "cam": (linear_head, "a convolutional network with a linear classifier"),
+    "attention": (last_attention, "a transformer with a class token, such as backbone=deit_small"),
+}
+"""What a mixer may need -> how it is found, and what to call it."""
+
+
+def provides(net: nn.Module) -> set[str]:
+    """Which of :data:`FINDERS` find something in ``net``."""
+    return {name for name, (find, _) in FINDERS.items() if find(net)}
+
+
+def require(net: nn.Module, needs: Iterable[str], mixer: str) -> None:
+    """Raise Unsupported where ``net`` lacks something of ``needs``."""
+    for name in needs:
+        find, description = FINDERS[name]
+        if not find(net):
+            raise Unsupported(f"{mixer} needs {description}; {type(net).__name__} has none")
