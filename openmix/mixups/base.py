@@ -22,6 +22,13 @@ class Mixed(NamedTuple):
     losses: dict[str, Tensor] = {}  # noqa: RUF012  a NamedTuple's default, never written to
 
 
+class Clock:
+    """How far training is: epochs finished, and the share of all steps done, in [0, 1)."""
+
+    epoch = 0
+    progress = 0.0
+
+
 class Mixer(nn.Module):
     """Train on the images as they are; every mixup method is a subclass.
 
@@ -47,9 +54,8 @@ class Mixer(nn.Module):
     lam: float | Tensor | None = None
     """The blend weight of the last step, for reports."""
 
-    epoch = 0
-    progress = 0.0
-    """Epochs begun and share of the training done, set before each step on every part."""
+    clock = Clock()
+    """How far training is; a training loop takes this place."""
 
     def setup(self, net: nn.Module) -> None:
         """Look at the network once, before the optimizer is built.

@@ -21,7 +21,7 @@ from openmix.runner import checkpoint, distributed, optimize, resume
 from openmix.runner.hooks import Average, History, Schedule, Watch
 from openmix.runner.learner import DistributedLearner, Learner
 from openmix.runner.loop import TrainLoop, ValLoop, seed_torch
-from openmix.runner.progress import ProgressHook
+from openmix.runner.progress import progress
 from openmix.seeding import derive
 from openmix.tasks import Classification
 
@@ -185,11 +185,11 @@ def build(
         accumulate=settings["accumulate"],
         clip_grad=settings["clip_grad"],
     )
-    watch = Watch(settings["log_every"], title)
+    watch = Watch(settings["log_every"], mixer, title)
     hooks = [Schedule(instantiate(config["schedule"])), watch, History()]
     hooks += [Average()] if ema else []
     hooks += [resume.Resume(folder, settings["checkpoint_seconds"])]
-    hooks += [ProgressHook(f"{title}  seed {config['seed']}")] if distributed.rank() == 0 else []
+    hooks += [progress(f"{title}  seed {config['seed']}")] if distributed.rank() == 0 else []
     hooks += [instantiate(hook) for hook in settings["hooks"]]
     runner = Runner(
         model=_wrap(learner, device),

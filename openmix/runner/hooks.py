@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from torch import Tensor
 
 from openmix.errors import Diverged
+from openmix.mixups.base import Mixer
 from openmix.runner import distributed
 
 
@@ -41,24 +42,23 @@ class Average(Hook):
 
 
 class Watch(Hook):
-    """Keep the losses on the device and read them together, every ``log_every`` steps.
+    """Keep the losses on the device and read them together, every ``log_every`` passes.
 
     Reading is the only wait for the device in training. It finds the first loss that is not finite.
     """
 
     priority = "HIGH"
 
-    def __init__(self, log_every: int, mixup: str):
-        self.log_every, self.mixup = log_every, mixup
+    def __init__(self, log_every: int, mixer: Mixer, mixup: str):
+        self.log_every, self.mixer, self.mixup = log_every, mixer, mixup
         self.pending: list[tuple[int, dict[str, Tensor], float | Tensor | None]] = []
         self.sums: dict[str, float] = {}
         self.count = 0
         self.latest = math.nan
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
-        loop = runner.train_loop
-        self.pending.append((loop.step, outputs, runner.learner.mixer.lam))
-        if loop.iter % (self.log_every * loop.accumulate) == 0:
+        self.pending.append((runner.train_loop.step, outputs, self.mixer.lam))
+        if len(self.pending) == self.log_every:
             self.read(runner)
 
     def read(self, runner) -> None:

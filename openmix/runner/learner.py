@@ -7,7 +7,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from openmix.mixups.base import Mixer
+from openmix.mixups.base import Clock, Mixer
 from openmix.tasks import Classification
 
 Batch = tuple[Tensor, Tensor]
@@ -34,12 +34,12 @@ class Learner(nn.Module):
         super().__init__()
         self.net, self.mixer, self.loss, self.normalise = net, mixer, loss, normalise
         self.task, self.memory_format = task, memory_format
-        self._parts = [part for part in mixer.modules() if isinstance(part, Mixer)]
 
-    def tell(self, epoch: int, progress: float) -> None:
-        """Let the mixer know how far training is."""
-        for part in self._parts:
-            part.epoch, part.progress = epoch, progress
+    def follow(self, clock: Clock) -> None:
+        """Let the mixer and its parts read from ``clock`` how far training is."""
+        for part in self.mixer.modules():
+            if isinstance(part, Mixer):
+                part.clock = clock
 
     def images(self, raw: Tensor) -> Tensor:
         """What the network sees of raw images."""

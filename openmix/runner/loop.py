@@ -30,7 +30,8 @@ class TrainLoop(BaseLoop):
         eval_every: int,
     ):
         super().__init__(runner, dataloader)
-        self.max_epochs, self.seed, self.accumulate = max_epochs, seed, accumulate
+        self.max_epochs, self.accumulate = max_epochs, accumulate
+        self.stream = derive(seed, distributed.rank())
         self.val_interval, self.val_begin = eval_every, 1
         self.steps_per_epoch = len(dataloader) // accumulate
         self.passes_per_epoch = self.steps_per_epoch * accumulate
@@ -43,7 +44,13 @@ class TrainLoop(BaseLoop):
         """Updates of the weights so far."""
         return self.iter // self.accumulate
 
+    @property
+    def progress(self) -> float:
+        """Share of the training done."""
+        return self.iter / self.max_iters
+
     def run(self) -> torch.nn.Module:
+        self.runner.learner.follow(self)
         self.runner.call_hook("before_train")
         while self.epoch < self.max_epochs and not self.stop_training:
             self.run_epoch()
@@ -66,8 +73,7 @@ class TrainLoop(BaseLoop):
         """One pass; ``i`` is its number within the epoch."""
         runner = self.runner
         runner.call_hook("before_train_iter", batch_idx=i, data_batch=batch)
-        runner.learner.tell(self.epoch, self.iter / self.max_iters)
-        seed_torch(derive(self.seed, distributed.rank(), self.iter))
+        seed_torch(derive(self.stream, self.iter))
         outputs = runner.model.train_step(batch, optim_wrapper=runner.optim_wrapper)
         self.iter += 1
         runner.call_hook("after_train_iter", batch_idx=i, data_batch=batch, outputs=outputs)

@@ -11,22 +11,19 @@ QUIET_SECONDS = 5
 """Least time between two lines where there is no terminal."""
 
 
-class ProgressHook(Hook):
+def progress(title: str) -> Hook:
     """Show how far ``title`` is, with its loss, its accuracy and the time it still takes."""
+    console = Console(file=sys.stderr)
+    return Bar(title, console) if console.is_terminal else Lines(title)
+
+
+class Bar(Hook):
+    """A bar on a terminal, taken away at the end."""
 
     priority = "VERY_LOW"
 
-    def __init__(self, title: str):
-        self.title = title
-        self.console = Console(file=sys.stderr)
-        self.bar: Progress | None = None
-        self.last = 0.0
-
-    def before_train(self, runner) -> None:
-        self.last = self.began = time.monotonic()
-        self.first = runner.iter
-        if not self.console.is_terminal:
-            return
+    def __init__(self, title: str, console: Console):
+        self.title, self.last = title, 0.0
         self.bar = Progress(
             TextColumn("[bold]{task.description}"),
             BarColumn(),
@@ -34,9 +31,11 @@ class ProgressHook(Hook):
             TimeElapsedColumn(),
             TextColumn("eta"),
             TimeRemainingColumn(),
-            console=self.console,
+            console=console,
             transient=True,
         )
+
+    def before_train(self, runner) -> None:
         loop = runner.train_loop
         self.task = self.bar.add_task(
             self.title,
@@ -50,30 +49,39 @@ class ProgressHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         now = time.monotonic()
-        if self.bar and now - self.last > 0.2:
-            self.last = now
-            loop = runner.train_loop
-            self.bar.update(
-                self.task, completed=loop.iter, epoch=loop.epoch + 1, note=self._note(runner)
-            )
+        if now - self.last > 0.2:
+            self.last, loop = now, runner.train_loop
+            note = _note(runner)
+            self.bar.update(self.task, completed=loop.iter, epoch=loop.epoch + 1, note=note)
+
+    def close(self) -> None:
+        self.bar.stop()
+
+
+class Lines(Hook):
+    """A line after a test, unless there was one a moment ago."""
+
+    priority = "VERY_LOW"
+
+    def __init__(self, title: str):
+        self.title = title
+
+    def before_train(self, runner) -> None:
+        self.last = self.began = time.monotonic()
+        self.first = runner.iter
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         now, loop = time.monotonic(), runner.train_loop
-        if self.bar or (now - self.last < QUIET_SECONDS and loop.epoch < loop.max_epochs):
+        if now - self.last < QUIET_SECONDS and loop.epoch < loop.max_epochs:
             return
         self.last = now
         rate = (loop.iter - self.first) / max(now - self.began, 1e-9)
         eta = f"eta {(loop.max_iters - loop.iter) / rate:.0f} s" if rate else ""
-        line = f"{self.title}  epoch {loop.epoch}/{loop.max_epochs}  {self._note(runner)}  {eta}"
+        line = f"{self.title}  epoch {loop.epoch}/{loop.max_epochs}  {_note(runner)}  {eta}"
         print(line, file=sys.stderr, flush=True)
 
-    def close(self) -> None:
-        """Take the bar away."""
-        if self.bar:
-            self.bar.stop()
 
-    @staticmethod
-    def _note(runner) -> str:
-        tested = next((row for row in reversed(runner.history) if "top1" in row), None)
-        top1 = f"  top-1 {tested['top1']:.2f} %" if tested else ""
-        return f"loss {runner.watch.latest:.3f}{top1}"
+def _note(runner) -> str:
+    tested = next((row for row in reversed(runner.history) if "top1" in row), None)
+    top1 = f"  top-1 {tested['top1']:.2f} %" if tested else ""
+    return f"loss {runner.watch.latest:.3f}{top1}"

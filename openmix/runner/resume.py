@@ -31,6 +31,7 @@ class Resume(Hook):
 
     def before_train(self, runner) -> None:
         self.saved_at = time.monotonic()
+        self.alone = distributed.world() == 1
         self.handlers = {number: signal.signal(number, self._receive) for number in SIGNALS}
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
@@ -45,12 +46,13 @@ class Resume(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         loop = runner.train_loop
-        if loop.iter % loop.accumulate:
+        due, stop = time.monotonic() - self.saved_at >= self.seconds, bool(self.received)
+        if self.alone:
+            if not (due or stop) or loop.iter % loop.accumulate:
+                return
+        elif loop.iter % (AGREE_EVERY * loop.accumulate):
             return
-        if distributed.world() > 1 and loop.step % AGREE_EVERY:
-            return
-        due = distributed.rank() == 0 and time.monotonic() - self.saved_at >= self.seconds
-        due, stop = distributed.any_rank([due, bool(self.received)])
+        due, stop = distributed.any_rank([due and distributed.rank() == 0, stop])
         if due or stop:
             self.save(runner)
         if stop:
