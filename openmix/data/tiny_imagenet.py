@@ -1,7 +1,6 @@
 """Tiny-ImageNet: 200 classes at 64 x 64, decoded once and kept in memory."""
 
 import os
-import tempfile
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from openmix import atomic
 from openmix.data.base import Arrays, Folder, list_folder
 from openmix.errors import DataError
 
@@ -101,17 +101,7 @@ def _save(cache: Path, listing: str, pair: tuple[Arrays, Arrays]) -> None:
         "test": (test.images, test.labels),
     }
     try:
-        handle, temporary = tempfile.mkstemp(dir=cache.parent, prefix=f".{cache.name}.")
-    except OSError as error:
-        warnings.warn(f"decoded images are not cached: {error}", stacklevel=2)
-        return
-    try:
-        with os.fdopen(handle, "wb") as file:
+        with atomic.replacing(cache) as file:
             torch.save(kept, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, cache)
     except (OSError, RuntimeError) as error:
         warnings.warn(f"decoded images are not cached: {error}", stacklevel=2)
-    finally:
-        Path(temporary).unlink(missing_ok=True)

@@ -4,13 +4,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from openmix import records
+from openmix import atomic, records
 from openmix.errors import ConfigError
 from openmix.leaderboard.board import build
 from openmix.leaderboard.load import load
 from openmix.leaderboard.options import Options, suggest
 from openmix.leaderboard.render import csv, html, markdown, text
-from openmix.records import atomic
 
 
 def publish(options: Options) -> tuple[str, list[Path]]:

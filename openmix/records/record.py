@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from openmix.records import atomic
+from openmix import atomic
 from openmix.records.metrics import RULES
 
 SCHEMA = 1

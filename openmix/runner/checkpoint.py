@@ -6,14 +6,14 @@ strings. A torn or altered file is recognised by its digest and passed over for 
 
 import hashlib
 import io
-import os
-import secrets
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from openmix import atomic
 
 MAGIC = b"openmix1"
 PATTERN = "step-*.ckpt"
@@ -29,22 +29,13 @@ def save(folder: Path, step: int, state: Mapping[str, Any]) -> Path:
 
     Raises OSError when the disk refuses; older checkpoints then stay as they are.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
     payload = buffer.getbuffer()
     target = folder / f"step-{step:09d}.ckpt"
-    temporary = folder / f".{target.name}.{secrets.token_hex(4)}.tmp"
-    try:
-        with temporary.open("xb") as file:
-            file.write(MAGIC + hashlib.sha256(payload).digest())
-            file.write(payload)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    sync_folder(folder)
+    with atomic.replacing(target) as file:
+        file.write(MAGIC + hashlib.sha256(payload).digest())
+        file.write(payload)
     for old in _files(folder)[KEPT:]:
         old.unlink(missing_ok=True)
     return target
@@ -77,15 +68,6 @@ def clear(folder: Path) -> None:
     """Remove all checkpoints, and what a killed writer left behind."""
     for path in [*_files(folder), *folder.glob(".step-*.tmp")]:
         path.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` survive a power cut."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def digest(state: Any) -> str:

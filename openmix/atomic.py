@@ -2,25 +2,36 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
-def write(target: Path, text: str) -> None:
-    """Write ``text`` to ``target``; readers see the old file or the new one, also after a crash.
+@contextmanager
+def replacing(target: Path) -> Iterator[BinaryIO]:
+    """A file to write that takes the place of ``target`` when the block ends well.
 
-    Missing folders are made. Raises OSError when the disk refuses; the old file then stays.
+    Readers see the old file or the new one, also after a crash. Missing folders are made. Raises
+    OSError when the disk refuses; the old file then stays.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(4)}.tmp")
     try:
-        with temporary.open("x", encoding="utf-8", newline="") as file:
-            file.write(text)
+        with temporary.open("xb") as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(target.parent)
+
+
+def write(target: Path, text: str) -> None:
+    """Write ``text`` to ``target`` as :func:`replacing` does."""
+    with replacing(target) as file:
+        file.write(text.encode())
 
 
 def _sync_folder(folder: Path) -> None:

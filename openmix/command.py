@@ -1,0 +1,76 @@
+"""The life of ``tools/train.py``: what is asked for, in which order, with which exit code."""
+
+import os
+import signal
+import sys
+import traceback
+
+from openmix.config import Composed, check, compose, expand
+from openmix.errors import ConfigError, Diverged, Interrupted, Unsupported
+from openmix.identity import Identity, one_line
+
+FAILED, REFUSED, REQUEUE, CTRL_C = 1, 2, 75, 130
+"""Exit codes; 75 (EX_TEMPFAIL): the run has saved itself and is to be started again."""
+
+SPEAKS = os.environ.get("RANK", "0") == "0"
+"""Of several processes of a run, one speaks."""
+
+
+def train(overrides: list[str], grid: bool) -> int:
+    """Run ``overrides``, or each point of their grid, and return the exit code.
+
+    Every point is checked before the first is run. A point whose mixup and backbone do not go
+    together is put on record; in a grid the others go on.
+    """
+    try:
+        points = [compose(point) for point in (expand(overrides) if grid else [overrides])]
+        refused = [_unsupported(point) for point in points]
+    except ConfigError as error:
+        return _say(error, REFUSED)
+    codes = []
+    for point, error in zip(points, refused, strict=True):
+        codes.append(_train(Identity.of(point), error))
+        if codes[-1] in (REQUEUE, CTRL_C):
+            break
+    return max(0 if grid and code == REFUSED else code for code in codes)
+
+
+def _unsupported(composed: Composed) -> Unsupported | None:
+    """Raise ConfigError for a bad config; return what speaks against the pair, if anything."""
+    try:
+        return check(composed)
+    except Unsupported as error:
+        return error
+
+
+def _train(identity: Identity, refused: Unsupported | None) -> int:
+    try:
+        if refused:
+            identity.write(identity.record("unsupported", one_line(refused), facts={}))
+            return _say(refused, REFUSED)
+        record = None if identity.config["force"] else identity.done()
+        if record is None:
+            from openmix.runner.run import run  # torch and timm take seconds to import
+
+            record = run(identity)
+    except Interrupted as error:
+        return _say(error, CTRL_C if error.signal == signal.SIGINT else REQUEUE)
+    except (ConfigError, Unsupported) as error:
+        return _say(error, REFUSED)
+    except Exception as error:
+        if not isinstance(error, Diverged):
+            traceback.print_exc()
+        return _say(error, FAILED)
+    rule = identity.config["select"]
+    values = record["metrics"].get(rule, {}).items()
+    finite = "  ".join(f"{name} {value:.4g}" for name, value in values if value is not None)
+    run_name = f"{identity.dataset}  {identity.backbone}  {identity.title}  seed {identity.seed}"
+    if SPEAKS:
+        print(f"{run_name}  {rule}:  {finite or 'no finite value'}", flush=True)
+    return 0
+
+
+def _say(error: Exception, code: int) -> int:
+    if SPEAKS:
+        print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
+    return code
