@@ -25,6 +25,8 @@ def blend(t: Tensor, partner: Partner, weight: float | Tensor) -> Tensor:
         weight = weight.to(t.dtype)
         if weight.ndim == 1:
             weight = weight.view(-1, *[1] * (t.ndim - 1))
+        elif _has_channels_last(t) and weight.shape[1:] == (1, *t.shape[2:]):
+            return _blend_channels_last(t, partner, weight)
     learned = t.requires_grad or (isinstance(weight, Tensor) and weight.requires_grad)
     if not isinstance(partner, int) or (learned and torch.is_grad_enabled()):
         return torch.lerp(partners(t, partner), t, weight)
@@ -39,3 +41,17 @@ def blend(t: Tensor, partner: Partner, weight: float | Tensor) -> Tensor:
     if k:
         torch.lerp(t[len(t) - k :], t[early], of(early), out=out[early])
     return out
+
+
+def _has_channels_last(t: Tensor) -> bool:
+    return (
+        t.ndim == 4 and t.is_contiguous(memory_format=torch.channels_last) and not t.is_contiguous()
+    )
+
+
+def _blend_channels_last(t: Tensor, partner: Partner, mask: Tensor) -> Tensor:
+    """Spread the mask over channels once: one broadcast along the innermost, short axis is slow."""
+    n, channels, height, width = t.shape
+    spread = mask.expand(-1, channels, -1, -1).permute(0, 2, 3, 1).flatten(1)
+    flat = blend(t.permute(0, 2, 3, 1).flatten(1), partner, spread)
+    return flat.view(n, height, width, channels).permute(0, 3, 1, 2)
