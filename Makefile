@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-fast lint format leaderboard gallery bench lock clean
+.PHONY: help install quickstart test test-fast lint format leaderboard docs gallery bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -43,6 +43,9 @@ format: install ## format and mend what ruff can
 
 leaderboard: install ## render results/leaderboard from results/records
 	$(BIN)/python tools/leaderboard.py
+
+docs: install ## write docs/mixups.md from the classes
+	$(BIN)/python tools/list.py mixups --markdown > docs/mixups.md
 
 gallery: install ## draw docs/gallery.jpg, a row for every mixup
 	$(BIN)/python tools/preview.py 'mixup=glob(*)' seed=32 out=docs/gallery.jpg

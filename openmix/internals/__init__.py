@@ -10,17 +10,45 @@ from torch import nn
 
 from openmix.errors import Unsupported
 from openmix.internals.activation import linear_head
-from openmix.internals.attention import class_attention, last_attention
+from openmix.internals.attention import (
+    all_attention,
+    class_attention,
+    last_attention,
+    patch_attention,
+    patch_grid,
+    reading_attention,
+)
+from openmix.internals.average import Average
+from openmix.internals.features import classifier, inputs_of, pooling
+from openmix.internals.maps import stage_map, stage_width
+from openmix.internals.modes import evaluating
+from openmix.internals.saliency import input_saliency
 from openmix.internals.stages import hooked, stages
+from openmix.internals.teacher import Frozen
+from openmix.internals.tokens import patch_tokens
 
 __all__ = [
     "FINDERS",
+    "Average",
+    "Frozen",
+    "all_attention",
     "class_attention",
+    "classifier",
+    "evaluating",
     "hooked",
+    "input_saliency",
+    "inputs_of",
     "last_attention",
     "linear_head",
+    "patch_attention",
+    "patch_grid",
+    "patch_tokens",
+    "pooling",
     "provides",
+    "reading_attention",
     "require",
+    "stage_map",
+    "stage_width",
     "stages",
 ]
 

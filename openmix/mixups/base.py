@@ -51,6 +51,15 @@ class Mixer(nn.Module):
     rows_sum_to_one = True
     """Whether the weights of a row of the target sum to 1."""
 
+    exact_at_one = True
+    """Whether λ = 1 leaves images and features exactly as they are."""
+
+    own_pixels = True
+    """Whether what the network sees holds nothing but pixels of the batch: no noise, no history."""
+
+    varies = True
+    """Whether the same batch comes out in ever new ways, rather than in a few."""
+
     lam: float | Tensor | None = None
     """The blend weight of the last step, for reports."""
 

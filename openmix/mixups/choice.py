@@ -31,6 +31,8 @@ class Choice(Mixer):
             raise ValueError(f"prob must lie in [0, 1], got {prob}")
         self.bounds = [prob * sum(weights[: i + 1]) / sum(weights) for i in range(len(weights))]
         self.weight_is_area = all(mixer.weight_is_area for mixer in self.mixers)
+        self.rows_sum_to_one = all(mixer.rows_sum_to_one for mixer in self.mixers)
+        self.varies = any(mixer.varies for mixer in self.mixers)
 
     def setup(self, net: nn.Module) -> None:
         for mixer in self.mixers:

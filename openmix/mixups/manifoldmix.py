@@ -41,12 +41,14 @@ class ManifoldMix(BetaMixer):
         count = len(internals.stages(net))
         if max(self.layers) > count:
             raise Unsupported(
-                f"ManifoldMix is to mix after stage {max(self.layers)}, but "
+                f"{type(self).__name__} is to mix after stage {max(self.layers)}, but "
                 f"{type(net).__name__} has {count} stages; set mixup.layers"
             )
 
     def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("ManifoldMix looks inside the network: call mixer(net, x, y)")
+        raise NotImplementedError(
+            f"{type(self).__name__} looks inside the network: call mixer(net, x, y)"
+        )
 
     def forward(
         self,
@@ -63,7 +65,11 @@ class ManifoldMix(BetaMixer):
             layer = self.layers[draw.integer(0, len(self.layers))]
         target = blend(y, partner, lam)
         if layer == 0:
-            return Mixed(net(blend(x, partner, lam)), target)
+            return Mixed(net(self.combine(x, partner, lam)), target)
         stage = internals.stages(net)[layer - 1]
-        with internals.hooked(stage, lambda features: blend(features, partner, lam)):
+        with internals.hooked(stage, lambda features: self.combine(features, partner, lam)):
             return Mixed(net(x), target)
+
+    def combine(self, features: Tensor, partner: Partner, lam: float | Tensor) -> Tensor:
+        """What the rest of the network gets in place of ``features``, the input or a stage's."""
+        return blend(features, partner, lam)

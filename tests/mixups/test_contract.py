@@ -49,6 +49,11 @@ def lacking(mixup, kind):
     return needs - HAS[kind]
 
 
+def able(mixup):
+    """A kind of network that the mixup works with, a transformer if it can."""
+    return next(kind for kind in ("vit", "resnet") if not lacking(mixup, kind))
+
+
 PAIRS = [(mixup, kind) for mixup in MIXUPS for kind in HAS]
 WORKING = [pair for pair in PAIRS if not lacking(*pair)]
 on_pairs = pytest.mark.parametrize(("mixup", "kind"), WORKING)
@@ -154,6 +159,8 @@ def test_own_label_weight_is_own_pixel_share(mixup, kind, size, tiny):
     n = 5
     net, y = tiny(kind, size).eval(), torch.eye(10)[:n]
     mixer = build(mixup, net)
+    if not mixer.own_pixels:
+        pytest.skip("shows more than the pixels of the batch")
     for seed in range(6):
         for i in range(n):
             x = torch.zeros(n, 3, *size)
@@ -165,7 +172,8 @@ def test_own_label_weight_is_own_pixel_share(mixup, kind, size, tiny):
             if mixer.weight_is_area:
                 assert (target > 0).sum(1).max() <= 2
                 torch.testing.assert_close(weight, share, rtol=0, atol=1e-6)
-            else:  # row i's partner shows image i to a row that is not i
+            else:  # row i's partner shows image i to a row that is not i; batches may be joined
+                share, weight = share.view(-1, n).sum(0), weight.view(-1, n).sum(0)
                 assert (weight[share > 0] > 0).all()
 
 
@@ -196,9 +204,10 @@ def test_the_seed_decides(mixup, kind, tiny, batch):
     again = [step(mixer, net, x, y, seed) for seed in range(12)]
     for a, b in zip(draws, again, strict=True):
         assert torch.equal(a.logits, b.logits) and torch.equal(a.target, b.target)
-    if type(mixer) is not Mixer:
-        assert len({a.logits.sum().item() for a in draws}) > 3
-        assert len({a.target.square().sum().item() for a in draws}) > 3
+    if type(mixer) is not Mixer and mixer.varies:
+        assert len({(a.logits.sum() + sum(a.losses.values())).item() for a in draws}) > 3
+        if mixer.family != "augmentation":  # those leave the labels alone
+            assert len({tuple(a.target.flatten().tolist()) for a in draws}) > 3
 
 
 @on_pairs
@@ -223,14 +232,15 @@ def test_low_precision(mixup, kind, precision, tiny, batch):
 @on_pairs
 def test_bfloat16_mixes_as_float32_does(mixup, kind, tiny, batch):
     net = tiny(kind).eval()
-    mixer = build(mixup, net)
+    mixer, other = build(mixup, net), build(mixup, net)  # each with a history of its own
     x, y = batch()
+    x = x.bfloat16().float()  # rounding images may move what is most salient in them
     for seed in range(4):
         with seen_by(net) as exact:
             step(mixer, net, x, y, seed)
         low = tiny(kind).eval().bfloat16()
         with seen_by(low) as rounded:
-            step(mixer, low, x.bfloat16(), y, seed)
+            step(other, low, x.bfloat16(), y, seed)
         torch.testing.assert_close(rounded[0].float(), exact[0], rtol=0.02, atol=0.05)
 
 
@@ -264,16 +274,22 @@ def test_network_is_left_as_it_was_when_it_raises(mixup, kind, training, tiny, b
 
 @on_pairs
 def test_gradients_come_from_the_backward_pass_alone(mixup, kind, tiny, batch):
+    """The network's own parameters have one at every step, a mixer's at some step."""
+    idle = None
     for seed in range(6):
         net = tiny(kind)
         mixer = build(mixup, net)
+        if not mixer.own_pixels:  # there may be a history to begin
+            step(mixer, net, *batch(), seed)
         mixed = step(mixer, net, *batch(), seed)
         trained = nn.ModuleList([net, mixer])
         assert all(p.grad is None for p in trained.parameters())
         loss = SoftCrossEntropy()(mixed.logits, mixed.target).mean() + sum(mixed.losses.values())
         loss.backward()
-        missing = [n for n, p in trained.named_parameters() if p.requires_grad and p.grad is None]
-        assert missing == []
+        missing = {n for n, p in trained.named_parameters() if p.requires_grad and p.grad is None}
+        assert not any(name.startswith("0.") for name in missing)
+        idle = missing if idle is None else idle & missing
+    assert not idle
 
 
 @on_pairs
@@ -338,9 +354,9 @@ def test_channels_last_stays(mixup, kind, tiny, batch):
 @on_mixups
 @pytest.mark.parametrize("n", [1, 5])
 def test_a_rotation_is_the_permutation_it_stands_for(mixup, n, tiny, batch):
-    net = tiny("vit").eval()
+    net = tiny(able(mixup)).eval()
     x, y = batch(n)
-    for part, method in parts(build(mixup), "partner"):
+    for part, method in parts(build(mixup, net), "partner"):
         for shift in {0, n // 2, n - 1}:
             rows = (torch.arange(n) - shift) % n
             rotated = call(part, method, net, x, y, partner=shift)
@@ -354,14 +370,15 @@ def test_a_rotation_is_the_permutation_it_stands_for(mixup, n, tiny, batch):
 @pytest.mark.parametrize("per_row", [False, True])
 def test_extreme_blend_weights(mixup, weight, per_row, tiny, batch):
     """λ = 1 leaves the batch as it is; no λ makes a weight that is no weight."""
-    net = tiny("vit").eval()
+    net = tiny(able(mixup)).eval()
     x, y = batch()
     lam = torch.full((len(x),), weight) if per_row else weight
-    for part, method in parts(build(mixup), "lam"):
+    for part, method in parts(build(mixup, net), "lam"):
         out, target = call(part, method, net, x, y, lam=lam, partner=1)
         assert out.isfinite().all() and target.isfinite().all()
-        if weight == 1:
+        if weight == 1 and part.exact_at_one:
             torch.testing.assert_close(out, net(x) if method == "forward" else x)
+        if weight == 1:
             torch.testing.assert_close(target, y)
         own = (target * y).sum(1)
         assert (own >= -1e-6).all() and (own <= 1 + 1e-6).all()

@@ -8,15 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hydra.utils import get_class
 from mmengine.hooks import Hook
+from omegaconf import OmegaConf
 from PIL import Image
 
 from openmix.config import check, compose
+from openmix.config.targets import nodes
 from openmix.identity import Identity
 from openmix.runner import build
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ("+exp=digits", "dataset.train_limit=100", "batch_size=20", "epochs=3")
+TRANSFORMER = ("backbone=vit_tiny", "backbone.depth=2", "backbone.patch_size=2")
 
 
 def _folders(folder: Path) -> list[str]:
@@ -33,6 +37,18 @@ def identity(tmp_path):
         return Identity.of(composed)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def backbone_for():
+    """``backbone_for("transmix")``: overrides for a small network that has what a mixup needs."""
+
+    def overrides(mixup: str) -> tuple[str, ...]:
+        node = OmegaConf.to_container(compose([f"mixup={mixup}"]).config.mixup, resolve=True)
+        needs = {n for _, sub in nodes(node) for n in get_class(sub["_target_"]).needs}
+        return TRANSFORMER if "attention" in needs else ()
+
+    return overrides
 
 
 @pytest.fixture

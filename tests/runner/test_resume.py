@@ -8,7 +8,6 @@ from openmix.errors import ConfigError, Interrupted
 from openmix.runner import checkpoint
 from openmix.runner.run import run
 
-VIT = ("backbone=vit_tiny", "backbone.depth=2", "backbone.patch_size=2", "batch_size=10")
 VARIANTS = [(mixup,) for mixup in names("mixup")]
 VARIANTS += [
     ("cutmix", "runner.ema=0.9"),
@@ -55,11 +54,9 @@ def random_steps(count: int, name: str, many: int = 3) -> list[int]:
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=" ".join)
-def test_stopped_run_ends_equal(variant, identity, at_pass):
+def test_stopped_run_ends_equal(variant, identity, at_pass, backbone_for):
     mixup, *options = variant
-    options = [f"mixup={mixup}", "runner.keep=checkpoint", *options]
-    if mixup == "transmix":
-        options += VIT
+    options = [f"mixup={mixup}", "runner.keep=checkpoint", *backbone_for(mixup), *options]
     straight, stopped = identity(*options, at="straight"), identity(*options, at="stopped")
     record = run(straight)
 

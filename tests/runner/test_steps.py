@@ -28,10 +28,8 @@ class HostWaits(TorchDispatchMode):
 
 @pytest.mark.parametrize("mixup", names("mixup"))
 @pytest.mark.parametrize("options", [(), ("runner.ema=0.9", "runner.clip_grad=1.0")], ids=str)
-def test_steps_wait_for_nothing(mixup, options, identity, at_pass):
-    options = [f"mixup={mixup}", *options]
-    if mixup == "transmix":
-        options += ["backbone=vit_tiny", "backbone.depth=2", "backbone.patch_size=2"]
+def test_steps_wait_for_nothing(mixup, options, identity, at_pass, backbone_for):
+    options = [f"mixup={mixup}", *backbone_for(mixup), *options]
     waits = HostWaits()
     at_pass({1}, lambda runner: waits.__enter__())
     counted = []

@@ -1,0 +1,97 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from openmix.mixups import AlignMix, Mixup
+
+PARTNER = torch.tensor([2, 0, 1])
+
+
+def features(n=3, channels=4, height=2, width=3, scale=0.3):
+    generator = torch.Generator().manual_seed(0)
+    return scale * torch.randn(n, channels, height, width, generator=generator)
+
+
+def plan_by_hand(a, b, eps, iterations):
+    """Of one pair ``(C, P)``, number by number in float64, without logarithms of sums."""
+    places = a.shape[1]
+    kernel = [
+        [
+            math.exp(-sum(gap**2 for gap in (a[:, i] - b[:, j]).tolist()) / eps)
+            for j in range(places)
+        ]
+        for i in range(places)
+    ]
+    v = [1.0] * places
+    for _ in range(iterations):
+        u = [1 / places / sum(kernel[i][j] * v[j] for j in range(places)) for i in range(places)]
+        v = [1 / places / sum(kernel[i][j] * u[i] for i in range(places)) for j in range(places)]
+    return [[u[i] * kernel[i][j] * v[j] * places for j in range(places)] for i in range(places)]
+
+
+@pytest.mark.parametrize("to_partner", [False, True])
+@pytest.mark.parametrize("lam", [0.3, torch.tensor([0.1, 0.5, 0.8])])
+def test_features_by_hand(to_partner, lam):
+    """lam A + (1 - lam) A' R^T, or lam A R + (1 - lam) A', pair by pair and place by place."""
+    h = features().double()
+    found = AlignMix(eps=0.5, iterations=7).align(h, PARTNER, lam, to_partner)
+    flat, places = h.flatten(2), 6
+    for n in range(3):
+        own, other = flat[n], flat[PARTNER[n]]
+        plan = plan_by_hand(own, other, 0.5, 7)
+        weight = float(lam if isinstance(lam, float) else lam[n])
+        for k in range(places):
+            if to_partner:
+                carried = sum(own[:, i] * plan[i][k] for i in range(places))
+                expected = weight * carried + (1 - weight) * other[:, k]
+            else:
+                carried = sum(other[:, j] * plan[k][j] for j in range(places))
+                expected = weight * own[:, k] + (1 - weight) * carried
+            torch.testing.assert_close(found[n].flatten(1)[:, k], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_shifted_copy_is_aligned_back():
+    """Where the partner holds the same features at other places, the plan is that permutation."""
+    h = features(1, scale=5.0)
+    order = torch.tensor([3, 0, 5, 1, 4, 2])
+    pair = torch.cat([h, h.flatten(2)[..., order].view_as(h)])
+    mixed = AlignMix().align(pair, torch.tensor([1, 0]), 0.4, to_partner=False)
+    torch.testing.assert_close(mixed, pair, rtol=1e-4, atol=1e-4)
+
+
+def test_plan_sums_to_one_over_both_axes():
+    h = features().flatten(2)
+    plan = AlignMix().plan(h, h[PARTNER])
+    torch.testing.assert_close(plan.sum(1), torch.ones(3, 6))
+    torch.testing.assert_close(plan.sum(2), torch.ones(3, 6), rtol=1e-3, atol=1e-3)
+
+
+def test_the_plan_is_not_differentiated(monkeypatch):
+    """The gradient of the features is that with the plan held fixed."""
+    h = features().requires_grad_()
+    mixer, weight = AlignMix(iterations=5), features(scale=1.0)
+    (mixer.align(h, PARTNER, 0.3, True) * weight).sum().backward()
+    plan, fixed = mixer.plan(h.flatten(2), h.flatten(2)[PARTNER]), h.detach().requires_grad_()
+    monkeypatch.setattr(mixer, "plan", lambda own, other: plan)
+    (mixer.align(fixed, PARTNER, 0.3, True) * weight).sum().backward()
+    torch.testing.assert_close(h.grad, fixed.grad)
+
+
+def test_without_aligning_it_is_mixup(tiny, batch):
+    net, (x, y) = tiny("resnet").eval(), batch()
+    torch.manual_seed(3)
+    ours = AlignMix(prob=0)(net, x, y)
+    torch.manual_seed(3)
+    plain = Mixup(2.0)(net, x, y)
+    assert torch.equal(ours.logits, plain.logits) and torch.equal(ours.target, plain.target)
+
+
+def test_the_last_stage_is_replaced(tiny, batch, monkeypatch):
+    net, (x, y) = tiny("resnet").eval(), batch()
+    seen = []
+    monkeypatch.setattr(AlignMix, "align", lambda self, h, *_, **__: seen.append(h) or h * 0)
+    monkeypatch.setattr(net, "layer3", nn.Sequential(net.layer3))
+    logits = AlignMix(prob=1)(net, x, y).logits
+    assert seen[0].shape[1] == 64 and torch.equal(logits[0], logits[1])
