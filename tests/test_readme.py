@@ -13,6 +13,7 @@ import pytest
 
 import openmix
 from openmix.config import check, compose, expand
+from openmix.errors import Unsupported
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [ROOT / f"{name}.md" for name in ("README", "CONTRIBUTING", "CHANGELOG")]
@@ -53,7 +54,10 @@ def test_commands_compose_and_pass_the_check(command):
     given = [word for word in words if word != "--multirun"]
     runs = expand(given) if "--multirun" in words else [given]
     for run in {tuple(word for word in run if not word.startswith("seed=")) for run in runs}:
-        check(compose(run))
+        try:
+            check(compose(run))
+        except Unsupported as error:  # a grid puts it on record and goes on
+            assert len(runs) > 1, error
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
     ("arguments", "shown"),
     [
         (["tools/train.py", "--cfg", "job", "+exp=cifar100_fmix"], "openmix.mixups.fmix.FMix"),
-        (["tools/train.py", "--help"], "mixup: cutmix"),
+        (["tools/train.py", "--help"], "mixup: alignmix"),
     ],
     ids=["cfg", "help"],
 )

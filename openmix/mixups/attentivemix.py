@@ -61,6 +61,19 @@ class AttentiveMix(MaskMixer):
     ) -> tuple[float | Tensor, Partner]:
         return super().draw(x, self.share if lam is None else lam, partner)
 
+    def mix(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        lam: float | Tensor | None = None,
+        partner: Partner | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        if not hasattr(self, "teacher"):
+            raise NotImplementedError("AttentiveMix needs a teacher: call mixer.setup(net) first")
+        return super().mix(x, y, lam=lam, partner=partner, mask=mask)
+
     def mask(self, x: Tensor, lam: float | Tensor) -> Tensor:
         strength = F.interpolate(
             self.response(x)[:, None], (self.grid, self.grid), mode="bilinear", antialias=True

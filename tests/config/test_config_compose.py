@@ -9,6 +9,7 @@ import pytest
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import OmegaConf
 
+from openmix import catalogue
 from openmix.config import check, compose, expand, names
 from openmix.config.groups import CONFIGS, groups
 from openmix.errors import ConfigError
@@ -21,13 +22,16 @@ MANDATORY = {
 TRANSFORMER = ["backbone=vit_tiny"]
 
 
+ATTENTION = {("mixup", each.name) for each in catalogue.mixups() if "attention" in each.needs}
+
+
 def options():
     return [(group, name) for group in groups() for name in names(group) if group != "exp"]
 
 
 @pytest.mark.parametrize("group, name", options())
 def test_every_option_is_right(group, name):
-    needs = TRANSFORMER if (group, name) == ("mixup", "transmix") else []
+    needs = TRANSFORMER if (group, name) in ATTENTION else []
     composed = compose([f"{group}={name}", *needs, *MANDATORY.get(name, [])])
     assert composed.choices[group] == name
     assert check(composed) is None
