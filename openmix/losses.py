@@ -34,6 +34,9 @@ class SoftCrossEntropy(nn.Module):
 class BinaryCrossEntropy(nn.Module):
     """Mean over classes of the binary cross-entropy of each, for each row."""
 
+    linear_in_target = False
+    """Twice the target is not twice the loss."""
+
     def __init__(self, smoothing: Fraction = 0.0):
         super().__init__()
         self.smoothing = smoothing

@@ -79,6 +79,12 @@ def _check_pair(tree: dict[str, Any], composed: Composed) -> None:
             f"{mixup} needs {' and '.join(lacking)}, which backbone {backbone} does not have"
             f"{remedy}"
         )
+    scales = any(attribute(node["_target_"], "scales_rows") for _, node in nodes(tree["mixup"]))
+    if scales and attribute(tree["loss"]["_target_"], "linear_in_target") is False:
+        raise ConfigError(
+            f"{mixup} weighs whole rows of the target, which loss={composed.choices.get('loss')} "
+            "cannot take; use loss=ce"
+        )
     if needs and tree["runner"]["compile"]:
         raise ConfigError(
             f"runner.compile=true hides the inside of the network, where {mixup} looks for "

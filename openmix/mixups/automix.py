@@ -71,6 +71,7 @@ class AutoMix(Mixer):
     needs = ("stages",)
     weight_is_area = False
     rows_sum_to_one = False
+    scales_rows = True
 
     def __init__(
         self,

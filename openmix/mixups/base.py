@@ -51,6 +51,9 @@ class Mixer(nn.Module):
     rows_sum_to_one = True
     """Whether the weights of a row of the target sum to 1."""
 
+    scales_rows = False
+    """Whether rows are scaled to weigh terms of the loss, which must be linear in the target."""
+
     exact_at_one = True
     """Whether λ = 1 leaves images and features exactly as they are."""
 

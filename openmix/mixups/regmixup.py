@@ -24,6 +24,7 @@ class RegMixup(Mixer):
     family = "blend"
     weight_is_area = False
     rows_sum_to_one = False
+    scales_rows = True
 
     def __init__(self, alpha: NonNegative = 20.0, eta: NonNegative = 1.0):
         super().__init__()

@@ -30,6 +30,7 @@ class SMMix(Mixer):
     needs = ("attention",)
     weight_is_area = False
     rows_sum_to_one = False
+    scales_rows = True
 
     def __init__(self, low: Fraction = 0.25, high: Fraction = 0.75):
         super().__init__()

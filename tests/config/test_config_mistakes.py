@@ -30,6 +30,7 @@ MISTAKES = [
     ("+expp=cifar100", "did you mean '+exp=cifar100'?"),
     ("+mixup=fmix", "write mixup=fmix, without the +"),
     ("mixup=fmix,cutmix", "asks for several runs", "--multirun"),
+    ("mixup=regmixup loss=bce", "regmixup weighs whole rows", "use loss=ce"),
     # grammar
     ("mixup", "'mixup' has no value; write mixup=VALUE"),
     ("seed=[1", "cannot read 'seed=[1'", "brackets"),
