@@ -47,8 +47,9 @@ leaderboard: install ## render results/leaderboard from results/records
 docs: install ## write docs/mixups.md from the classes
 	$(BIN)/python tools/list.py mixups --markdown > docs/mixups.md
 
-gallery: install ## draw docs/gallery.jpg, a row for every mixup
-	$(BIN)/python tools/preview.py 'mixup=glob(*)' seed=32 out=docs/gallery.jpg
+gallery: install ## draw docs/gallery.jpg, a row for each of a dozen mixups
+	$(BIN)/python tools/preview.py seed=32 out=docs/gallery.jpg \
+		mixup=mixup,cutmix,resizemix,fmix,smoothmix,gridmixup,saliencymix,puzzlemix,snapmix,attentivemix,manifoldmix,transmix
 
 bench: install ## how fast a step and the loader are
 	$(BIN)/python benchmarks/step_overhead.py

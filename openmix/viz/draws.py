@@ -43,6 +43,8 @@ class Previewed:
         self.backbone = composed.choices["backbone"]
         self.mixer: Mixer = instantiate(self.config["mixup"], _convert_="all")
         self.looked_inside = False
+        self.longer = False
+        """Whether targets have more rows than the batch: the first of them are shown."""
 
     @cached_property
     def net(self) -> nn.Module:
@@ -74,7 +76,8 @@ class Previewed:
     def describe(self) -> str:
         """What the mixer does, and on what network it was shown if it needed one."""
         network = f" Shown with an untrained {self.backbone}." if self.looked_inside else ""
-        return describe(self.mixer) + network
+        rows = " It trains on several rows an image; the label is that of the first."
+        return describe(self.mixer) + network + (rows if self.longer else "")
 
     def draw(self, x: Tensor, y: Tensor, row: int, seed: int) -> Draw:
         """Row ``row`` of the step that ``seed`` makes of images ``x`` and one-hot targets ``y``.
@@ -82,6 +85,7 @@ class Previewed:
         The share of the source is what comes out at its row when it is white and all others black.
         """
         shown, target = self.step(x, y, seed)
+        self.longer |= len(target) != len(x)
         white = torch.zeros_like(x)
         white[row] = 1
         share = self.step(white, y, seed)[0][row].mean(0)
