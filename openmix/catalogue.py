@@ -80,7 +80,7 @@ def table() -> str:
     head = ("name", "family", "venue", "needs", "cost")
     rows = [head]
     for entry in mixups():
-        cost = "" if entry.cost is None else f"{entry.cost:.2f}x"
+        cost = _cost(entry)
         rows.append((entry.name, entry.family, entry.venue, " ".join(entry.needs), cost))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)) for row in rows]
@@ -103,11 +103,15 @@ def markdown() -> str:
     ]
     for e in mixups():
         options = "<br>".join(f"`{name}={_short(value)}`" for name, value in e.options.items())
-        cost = "" if e.cost is None else f"{e.cost:.2f}×"
+        cost = _cost(e)
         source = f"[{e.venue or 'paper'}]({e.paper})" if e.paper else ""
         cells = [f"`{e.name}`", e.family, e.summary, options, " ".join(e.needs), cost, source]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _cost(entry: Entry) -> str:
+    return "not timed" if entry.cost is None else f"{entry.cost:.2f}x"
 
 
 def _short(value: object) -> str:
