@@ -96,7 +96,7 @@ def markdown() -> str:
         "Made by `make docs` from the classes and their files; do not edit. *needs* is what a",
         "method looks for inside a backbone, *cost* a training step over one without mixing",
         "(`python benchmarks/mixup_cost.py`: ResNet-18 on 32 px, or a small ViT where attention is",
-        "needed; one CPU thread).",
+        "needed; one CPU thread). Pictures of them are in [gallery](gallery), by family.",
         "",
         "| `mixup=` | family | what it does | options | needs | cost | from |",
         "|---|---|---|---|---|---|---|",

@@ -67,6 +67,22 @@ def test_smoothing_the_mixed_target_is_mixing_smoothed_one_hots(loss):
     assert loss(0.1)(logits, mixed).tolist() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.9])
+def test_smoothed_cross_entropy_is_that_of_torch(smoothing):
+    """Of class indices row by row, and of mixed targets in the mean, which is all torch offers."""
+    logits, mixed = rows()
+    torch_loss = torch.nn.CrossEntropyLoss(label_smoothing=smoothing)
+    torch.testing.assert_close(
+        SoftCrossEntropy(smoothing)(logits, mixed).mean(), torch_loss(logits, mixed)
+    )
+    labels = torch.arange(7) % 5
+    one_hot = torch.nn.functional.one_hot(labels, 5).float()
+    by_row = torch.stack(
+        [torch_loss(z[None], t[None]) for z, t in zip(logits, labels, strict=True)]
+    )
+    torch.testing.assert_close(SoftCrossEntropy(smoothing)(logits, one_hot), by_row)
+
+
 def test_smoothing_keeps_the_weight_of_a_row():
     target = torch.tensor([[0.5, 0.2, 0.1], [2.0, 0.0, 0.0]])
     torch.testing.assert_close(smooth(target, 0.3).sum(1), target.sum(1))

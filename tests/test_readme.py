@@ -117,7 +117,9 @@ def test_the_protocol_table_is_right(row):
     assert (config.protocol, config.epochs, config.batch_size) == (name, int(epochs), int(batch))
     assert config.optimizer._target_.rpartition(".")[2] == optimizer
     assert config.optimizer.lr == float(lr)
-    assert config.runner.ema is None and not config.backbone.get("pretrained", False)
+    assert (config.runner.ema is not None) == (name == "imagenet_convnext")
+    fine_grained = name in ("cub200", "aircraft", "cars")
+    assert config.backbone.get("pretrained", False) == fine_grained
 
 
 def test_the_two_files_of_a_new_mixup_are_all_it_takes(tmp_path):

@@ -3,7 +3,8 @@
 out=preview.png   the picture to write, .png or .jpg; all else is as for tools/train.py
 backbone=NAME     the (untrained) network, for mixups that look inside one
 
-Several mixups or settings make a gallery, a row each: mixup=mixup,cutmix or 'mixup=glob(*)'
+Several mixups or settings make a gallery, a row each: mixup=mixup,cutmix or 'mixup=glob(*)'. A
+folder in place of the picture (out=docs/gallery) gets one for each family: blend.jpg, cut.jpg ...
 """
 
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from openmix.config import expand
+from openmix.catalogue import mixups
+from openmix.config import Composed, expand
 from openmix.errors import ConfigError, Unsupported
 from openmix.viz.request import configure
 
@@ -27,12 +29,25 @@ def main(words: list[str]) -> int:
         grid = [configure(run) for run in expand(overrides)]
         from openmix.viz.preview import gallery, preview  # torch takes seconds to import
 
-        sheet = gallery(grid) if len(grid) > 1 else preview(grid[0])
-        print(sheet.save(out))
+        if not out.suffix:
+            for family, members in families(grid).items():
+                print(gallery(members).save(out / f"{family}.jpg"))
+        else:
+            print((gallery(grid) if len(grid) > 1 else preview(grid[0])).save(out))
     except (ConfigError, Unsupported, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def families(grid: list[Composed]) -> dict[str, list[Composed]]:
+    """The requests by the family of their mixup; no mixing has none, and no picture."""
+    family = {entry.name: entry.family for entry in mixups()}
+    found: dict[str, list[Composed]] = {}
+    for composed in grid:
+        found.setdefault(family[composed.choices["mixup"]], []).append(composed)
+    found.pop("none", None)
+    return found
 
 
 if __name__ == "__main__":

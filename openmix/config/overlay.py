@@ -48,13 +48,16 @@ def check_overlay(choices: dict[str, str], overrides: list[str], folder: Path) -
 
     Hydra would merge them into it: ``+exp=imagenet_mixup mixup=cutmix`` would run CutMix with
     Mixup's alpha, ``+exp=cifar100 optimizer=adamw`` AdamW with SGD's learning rate. Values that the
-    command line gives itself are its own affair. Raises ConfigError that says what to give.
+    command line gives itself are its own affair, and those for the runner hold for all its options.
+    Raises ConfigError that says what to give.
     """
     given = {key_of(each): each.partition("=")[2] for each in overrides}
     for name in choices.get("exp", "").strip("[]").split(","):
         found = overlay(name.strip(), folder)
         for group, values in found.values.items():
             usual, chosen = found.options.get(group), given.get(group)
+            if group == "runner" and usual is None:
+                continue  # its options are settings of one thing
             foreign = [f"{group}.{key}" for key in values if f"{group}.{key}" not in given]
             if chosen is None or chosen == usual or not foreign:
                 continue

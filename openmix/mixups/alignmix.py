@@ -79,7 +79,7 @@ class AlignMix(BetaMixer):
         else:
             other = other @ plan.transpose(1, 2)
         weight = lam.view(-1, 1, 1).to(own.dtype) if isinstance(lam, Tensor) else lam
-        return torch.lerp(other.to(own.dtype), own, weight).view_as(features)
+        return other.to(own.dtype).lerp_(own, weight).view_as(features)
 
     @torch.no_grad()
     def plan(self, own: Tensor, other: Tensor) -> Tensor:

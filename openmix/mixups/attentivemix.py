@@ -6,6 +6,7 @@ from openmix import internals
 from openmix.errors import Unsupported
 from openmix.mixups.base import MaskMixer
 from openmix.ops.blend import Partner
+from openmix.ops.cells import enlarged
 from openmix.types import Count, NonNegative
 
 
@@ -78,13 +79,16 @@ class AttentiveMix(MaskMixer):
         strength = F.interpolate(
             self.response(x)[:, None], (self.grid, self.grid), mode="bilinear", antialias=True
         )
-        rank = strength.flatten(1).argsort(1, descending=True).argsort(1)
+        order = strength.flatten(1).argsort(1, descending=True)
         kept = self.grid**2 * lam + 1e-3  # of 49 cells, 6/49 are 6
         if isinstance(kept, Tensor):
-            cells = rank < kept.long().clamp(min=1)[:, None]
+            kept = kept.long().clamp(min=1)[:, None]
         else:
-            cells = rank < max(int(kept), 1)
-        return F.interpolate(cells.to(x.dtype).view_as(strength), x.shape[-2:], mode="nearest")
+            kept = max(int(kept), 1)
+        first = torch.arange(self.grid**2, device=x.device) < kept
+        cells = torch.empty_like(order, dtype=x.dtype)
+        cells.scatter_(1, order, first.to(x.dtype).expand_as(order))
+        return enlarged(cells.view_as(strength), *x.shape[-2:])
 
     @torch.no_grad()
     def response(self, x: Tensor) -> Tensor:

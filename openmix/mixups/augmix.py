@@ -5,11 +5,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmix.mixups.base import Mixed, Mixer
-from openmix.ops import photometric
+from openmix.ops import draw, photometric
 from openmix.types import Count, NonNegative, Positive
 
-GEOMETRIC, ALL = 5, 9
-"""Operations: rotate, shear x and y, shift x and y; autocontrast, equalize, posterize, solarize."""
+MOVES = 5
+"""Rotate, shear x and y, shift x and y."""
+ODDS = (MOVES, 1, 1, 1, 1)
+"""Of a move, autocontrast, equalize, posterize, solarize."""
 
 
 class AugMix(Mixer):
@@ -69,29 +71,16 @@ class AugMix(Mixer):
         return torch.lerp(x, mixed, torch.rand(n, 1, 1, 1, device=x.device))
 
     def chains(self, image: Tensor) -> Tensor:
-        """One to ``depth`` random operations on each image, grey levels 0..255.
-
-        How many images an operation gets is drawn on the CPU, which ones on the device: nothing is
-        waited for.
-        """
-
-        def shuffled(rows: Tensor) -> Tensor:
-            return rows[torch.rand(len(rows), device=rows.device).argsort()]
-
-        def counts(outcomes: int, n: int) -> list[int]:
-            return torch.randint(outcomes, (n,)).bincount(minlength=outcomes).tolist()
-
-        image, n = image.clone(), len(image)
+        """One to ``depth`` random operations on each image, grey levels 0..255."""
+        image = image.clone()
         operations = (self._move, photometric.autocontrast, photometric.equalize)
         operations += (self._posterize, self._solarize)
-        active = shuffled(torch.arange(n, device=image.device))
-        for ending in counts(self.depth, n):
-            count = counts(ALL, len(active))
-            groups = shuffled(active).split([sum(count[:GEOMETRIC]), *count[GEOMETRIC:]])
-            for operation, rows in zip(operations, groups, strict=True):
+        ends = draw.deal(torch.arange(len(image), device=image.device), [1] * self.depth)
+        for position in range(self.depth):
+            active = torch.cat(ends[position:])
+            for operation, rows in zip(operations, draw.deal(active, ODDS), strict=True):
                 if len(rows):
                     image[rows] = operation(image[rows])
-            active = active[ending:]
         return image
 
     def _level(self, image: Tensor) -> Tensor:
@@ -108,17 +97,13 @@ class AugMix(Mixer):
     def _move(self, image: Tensor) -> Tensor:
         """Rotate, shear or shift each image, either way."""
         height, width = image.shape[-2:]
-        kind = torch.randint(GEOMETRIC, (len(image),), device=image.device)
+        kind = torch.randint(MOVES, (len(image),), device=image.device)
         level = self._level(image)
         sign = torch.rand(len(image), device=image.device).round() * 2 - 1
         strengths = [(30 * level).floor().deg2rad(), 0.3 * level, 0.3 * level]
         strengths += [(width / 3 * level).floor(), (height / 3 * level).floor()]
         of = [(kind == i) * sign * strength for i, strength in enumerate(strengths)]
-        angle, shear_x, shear_y, shift_x, shift_y = of
-        cos, sin, x, y = angle.cos(), angle.sin(), width / 2, height / 2
-        rows = [cos, sin + shear_x, x - cos * x - sin * y + shift_x]
-        rows += [shear_y - sin, cos, y + sin * x - cos * y + shift_y]
-        return photometric.affine(image, torch.stack(rows, 1).view(-1, 2, 3))
+        return photometric.move(image, *of)
 
 
 def divergence(logits: Tensor, views: int) -> Tensor:

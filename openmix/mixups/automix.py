@@ -95,8 +95,8 @@ class AutoMix(Mixer):
         count = len(internals.stages(net))
         if not -count <= self.layer < count:
             raise Unsupported(
-                f"AutoMix is to look at stage {self.layer}, but {type(net).__name__} has {count} "
-                "stages, counted from 0; set mixup.layer"
+                f"{type(self).__name__} is to look at stage {self.layer}, but "
+                f"{type(net).__name__} has {count} stages, counted from 0; set mixup.layer"
             )
         self.teacher = internals.Average(net)
         self.block = self.make_block(internals.stage_width(net, self.layer))
@@ -112,7 +112,9 @@ class AutoMix(Mixer):
         return self.last_decay - (self.last_decay - self.decay) * left
 
     def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("AutoMix looks inside the network: call mixer(net, x, y)")
+        raise NotImplementedError(
+            f"{type(self).__name__} looks inside the network: call mixer(net, x, y)"
+        )
 
     def forward(self, net: nn.Module, x: Tensor, y: Tensor) -> Mixed:
         self.teacher.follow(net, self.current_decay())

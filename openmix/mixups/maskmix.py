@@ -1,8 +1,8 @@
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from openmix.mixups.base import MaskMixer
+from openmix.ops.cells import enlarged
 from openmix.types import Count, NonNegative
 
 
@@ -34,4 +34,4 @@ class MaskMix(MaskMixer):
         kept = (lam[:, None] if isinstance(lam, Tensor) else lam) * cells
         place = torch.rand(len(x), cells, device=x.device).argsort(1)
         own = (place < kept).to(x.dtype).view(len(x), 1, self.grid, self.grid)
-        return F.interpolate(own, x.shape[-2:], mode="nearest")
+        return enlarged(own, *x.shape[-2:])

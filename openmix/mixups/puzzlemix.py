@@ -10,6 +10,7 @@ from openmix.errors import Unsupported
 from openmix.mixups.base import Mixed, Mixer, area
 from openmix.ops import draw
 from openmix.ops.blend import Partner, blend, partners
+from openmix.ops.cells import enlarged
 from openmix.ops.labelling import cheapest_labels
 from openmix.ops.puzzle import moves, rearranged
 from openmix.types import Count, NonNegative, Positive
@@ -101,9 +102,10 @@ class PuzzleMix(Mixer):
         other = partners(own, partner)
         show_own, show_other = other.clone(), own.clone()  # showing one hides the other's saliency
         weights = []
+        pooled = self.pooled(x, side)
         for axis, joins in (
-            (1, self.joins(x, partner, side)),
-            (2, self.joins(x.mT, partner, side)),
+            (1, self.joins(pooled, partner, side)),
+            (2, self.joins(pooled.mT, partner, side)),
         ):
             aa, ab, ba, bb = (j if axis == 1 else j.mT for j in joins)
             last, first = slice(0, side - 1), slice(1, side)
@@ -122,19 +124,23 @@ class PuzzleMix(Mixer):
         ]
         return torch.stack(unary, -1), *weights
 
-    def joins(self, x: Tensor, partner: Partner, side: int) -> tuple[Tensor, ...]:
-        """Mean difference of pixels across the border of each block and the one below it.
-
-        ``(N, side - 1, side)``, for the image above and below, the image above its partner, the
-        partner above the image, and the partner above and below.
-        """
+    def pooled(self, x: Tensor, side: int) -> Tensor:
+        """``x`` in the cells, at most ``neighbourhood`` pixels a side, that joins compare."""
         rows, columns = x.shape[-2] // side, x.shape[-1] // side
         near = next(
             d for d in range(self.neighbourhood, 0, -1) if rows % d == 0 and columns % d == 0
         )
-        a = F.avg_pool2d(x.to(torch.promote_types(x.dtype, torch.float32)) * self.std, near)
+        wide = x.to(torch.promote_types(x.dtype, torch.float32))
+        return F.avg_pool2d(wide, near) * self.std
+
+    def joins(self, a: Tensor, partner: Partner, side: int) -> tuple[Tensor, ...]:
+        """Mean difference of cells across the border of each block and the one below it.
+
+        ``(N, side - 1, side)``, for the image above and below, the image above its partner, the
+        partner above the image, and the partner above and below.
+        """
         b = partners(a, partner)
-        step = rows // near
+        step = a.shape[-2] // side
 
         def across(above: Tensor, below: Tensor) -> Tensor:
             gap = above[:, :, step - 1 : -1 : step] - below[:, :, step::step]
@@ -148,13 +154,12 @@ class PuzzleMix(Mixer):
         other = partners(x, partner)
         if self.transport:
             side = self._moving(height, width, z.shape[-1])
-            z = F.interpolate(z[:, None], (side, side), mode="nearest")[:, 0]
+            z = enlarged(z[:, None], side, side)[:, 0]
             own = _shares(saliency, side)
             x = rearranged(x, moves(own, z, self.price), side)
             hidden = moves(partners(own, partner), 1 - z, self.price)
             other = rearranged(other, hidden, side)
-        mask = F.interpolate(z[:, None], (height, width), mode="nearest")
-        return torch.lerp(other, x, mask.to(x.dtype))
+        return torch.lerp(other, x, enlarged(z[:, None], height, width).to(x.dtype))
 
     def _moving(self, height: int, width: int, side: int) -> int:
         """Blocks a side that move: those of ``moved`` pixels if they part the mask's evenly."""

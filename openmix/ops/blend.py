@@ -25,10 +25,11 @@ def blend(t: Tensor, partner: Partner, weight: float | Tensor) -> Tensor:
         weight = weight.to(t.dtype)
         if weight.ndim == 1:
             weight = weight.view(-1, *[1] * (t.ndim - 1))
-        elif _has_channels_last(t) and weight.shape[1:] == (1, *t.shape[2:]):
+        elif has_channels_last(t) and weight.shape[1:] == (1, *t.shape[2:]):
             return _blend_channels_last(t, partner, weight)
     learned = t.requires_grad or (isinstance(weight, Tensor) and weight.requires_grad)
-    if not isinstance(partner, int) or (learned and torch.is_grad_enabled()):
+    small = t.numel() < 2**16  # calls cost more than memory
+    if small or not isinstance(partner, int) or (learned and torch.is_grad_enabled()):
         return torch.lerp(partners(t, partner), t, weight)
 
     def of(rows: slice) -> float | Tensor:
@@ -43,7 +44,8 @@ def blend(t: Tensor, partner: Partner, weight: float | Tensor) -> Tensor:
     return out
 
 
-def _has_channels_last(t: Tensor) -> bool:
+def has_channels_last(t: Tensor) -> bool:
+    """Whether the channels of a pixel, rather than the pixels of a channel, lie together."""
     return (
         t.ndim == 4 and t.is_contiguous(memory_format=torch.channels_last) and not t.is_contiguous()
     )

@@ -1,7 +1,6 @@
 """One label for each cell of a grid, so that cells like their own label and their neighbours'."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -25,55 +24,66 @@ def cheapest_labels(unary: Tensor, down: Tensor, right: Tensor, rounds: int = 24
     Min-sum belief propagation, damped, then single cells are changed while that helps. Exact where
     the grid has no cycle, otherwise close to it; nothing waits for the device.
     """
-    labels = _beliefs(unary, down, right, rounds).argmin(-1)
-    labels = _improve(labels, unary, down, right)
+    # Short axes first: whole batches stand side by side in memory.
+    turned = unary.permute(3, 1, 2, 0), down.permute(1, 2, 0), right.permute(1, 2, 0)
+    turned = tuple(cost.contiguous() for cost in turned)
+    labels = _beliefs(*turned, rounds).min(0).indices
+    labels = _improve(labels, *turned).permute(2, 0, 1)
     constant = [torch.full_like(labels, label) for label in range(unary.shape[-1])]
     choices = torch.stack([labels, *constant])
     costs = torch.stack([energy(choice, unary, down, right) for choice in choices])
-    return choices[costs.argmin(0), torch.arange(len(labels), device=labels.device)]
+    return choices[costs.argmin(0), torch.arange(len(unary), device=unary.device)]
 
 
 def _beliefs(unary: Tensor, down: Tensor, right: Tensor, rounds: int) -> Tensor:
-    level = torch.linspace(0, 1, unary.shape[-1], dtype=unary.dtype, device=unary.device)
-    distance = (level[:, None] - level).square()
-    vertical, horizontal = (w[..., None, None] * distance for w in (down, right))
+    """What each label costs each cell, as its neighbours see it: ``(L, R, C, N)``, as ``unary``."""
+    level = _levels(unary)
+    distance = (level[:, None] - level).square()[..., None, None, None]
+    vertical, horizontal = distance * down, distance * right
 
     def sent(belief: Tensor, cost: Tensor) -> Tensor:
-        message = (belief[..., None] + cost).amin(-2)
-        return message - message.amin(-1, keepdim=True)
+        message = (belief + cost).amin(1)
+        return message - message.amin(0)
 
-    above, below, before, behind = (torch.zeros_like(unary) for _ in range(4))
+    above, below = unary.new_zeros(2, len(unary), *down.shape)
+    before, behind = unary.new_zeros(2, len(unary), *right.shape)
+
+    def believed() -> Tensor:
+        belief = unary.clone()
+        belief[:, 1:] += above
+        belief[:, :-1] += below
+        belief[:, :, 1:] += before
+        belief[:, :, :-1] += behind
+        return belief
+
     for _ in range(rounds):
-        belief = unary + above + below + before + behind
+        belief = believed()
         news = (
-            F.pad(sent((belief - below)[:, :-1], vertical), (0, 0, 0, 0, 1, 0)),
-            F.pad(sent((belief - above)[:, 1:], vertical), (0, 0, 0, 0, 0, 1)),
-            F.pad(sent((belief - behind)[:, :, :-1], horizontal), (0, 0, 1, 0)),
-            F.pad(sent((belief - before)[:, :, 1:], horizontal), (0, 0, 0, 1)),
+            sent(belief[:, :-1] - below, vertical),
+            sent(belief[:, 1:] - above, vertical),
+            sent(belief[:, :, :-1] - behind, horizontal),
+            sent(belief[:, :, 1:] - before, horizontal),
         )
-        old = (above, below, before, behind)
-        above, below, before, behind = (
-            torch.lerp(*pair, 0.5) for pair in zip(old, news, strict=True)
-        )
-    return unary + above + below + before + behind
+        for old, new in zip((above, below, before, behind), news, strict=True):
+            old.lerp_(new, 0.5)
+    return believed()
 
 
 def _improve(labels: Tensor, unary: Tensor, down: Tensor, right: Tensor, sweeps: int = 4) -> Tensor:
     """Give each cell the label that is best beside its neighbours, every other cell in turn."""
-    rows, columns, count = unary.shape[1:]
-    level = torch.linspace(0, 1, count, dtype=unary.dtype, device=unary.device)
-    field = torch.arange(rows, device=unary.device)[:, None] + torch.arange(
-        columns, device=unary.device
-    )
+    rows, columns = (torch.arange(size, device=unary.device) for size in labels.shape[:2])
+    odd = (rows[:, None] + columns)[..., None] % 2
+    level = _levels(unary)
     for turn in range(2 * sweeps):
-        distance = (level[labels][..., None] - level).square()
-        vertical, horizontal = down[..., None], right[..., None]
-        cost = (
-            unary
-            + F.pad(vertical * distance[:, :-1], (0, 0, 0, 0, 1, 0))
-            + F.pad(vertical * distance[:, 1:], (0, 0, 0, 0, 0, 1))
-            + F.pad(horizontal * distance[:, :, :-1], (0, 0, 1, 0))
-            + F.pad(horizontal * distance[:, :, 1:], (0, 0, 0, 1))
-        )
-        labels = torch.where(field % 2 == turn % 2, cost.argmin(-1), labels)
+        distance = (level[labels] - level[:, None, None, None]).square()
+        cost = unary.clone()
+        cost[:, 1:] += down * distance[:, :-1]
+        cost[:, :-1] += down * distance[:, 1:]
+        cost[:, :, 1:] += right * distance[:, :, :-1]
+        cost[:, :, :-1] += right * distance[:, :, 1:]
+        labels = torch.where(odd == turn % 2, cost.min(0).indices, labels)
     return labels
+
+
+def _levels(unary: Tensor) -> Tensor:
+    return torch.linspace(0, 1, len(unary), dtype=unary.dtype, device=unary.device)

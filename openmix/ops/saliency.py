@@ -33,10 +33,11 @@ def _smooth(maps: Tensor, kernel: Tensor) -> Tensor:
     """Convolve ``(N, H, W)`` along both axes; the border is mirrored, or repeated on tiny maps."""
     half = len(kernel) // 2
     mode = "reflect" if min(maps.shape[-2:]) > half else "replicate"
-    padded = F.pad(maps[:, None], (half,) * 4, mode=mode)
-    for axis in (-2, -1):
-        padded = (padded.unfold(axis, len(kernel), 1) * kernel).sum(-1)
-    return padded[:, 0]
+    padded = F.pad(maps[:, None], (half,) * 4, mode=mode)[:, 0]
+    for axis, size in ((1, maps.shape[1]), (2, maps.shape[2])):
+        taps = [weight * padded.narrow(axis, i, size) for i, weight in enumerate(kernel)]
+        padded = sum(taps[1:], taps[0])
+    return padded
 
 
 def gaussian_blur(maps: Tensor, size: int, sigma: float) -> Tensor:
@@ -81,24 +82,35 @@ def fine_grained(x: Tensor) -> Tensor:
     kernel = kernel.to(grey.dtype)
     grey = _smooth(_smooth(grey, kernel), kernel)
     grey = grey - grey.mean((1, 2), keepdim=True)  # keeps the sums below small, thus exact
-    sums = F.pad(grey.cumsum(1).cumsum(2), (1, 0, 1, 0))
+    sums = grey.cumsum(1).cumsum(2)
     brighter, darker = torch.zeros_like(grey), torch.zeros_like(grey)
     for reach in _REACH:
-        low_y, high_y = _window(grey.shape[1], reach, x.device)
-        low_x, high_x = _window(grey.shape[2], reach, x.device)
-        rows = sums[:, high_y] - sums[:, low_y]
-        total = rows[:, :, high_x] - rows[:, :, low_x]
-        others = ((high_y - low_y)[:, None] * (high_x - low_x) - 1).clamp(min=1)
+        total = _window_sums(_window_sums(sums, reach, 1), reach, 2)
+        rows, columns = (
+            _window_sums(torch.arange(1, size + 1, device=x.device), reach, 0)
+            for size in grey.shape[1:]
+        )
+        others = (rows[:, None] * columns - 1).clamp(min=1)
         contrast = grey - (total - grey) / others
         brighter += contrast.clamp(min=0)
         darker -= contrast.clamp(max=0)
     return _by_maximum(brighter) + _by_maximum(darker)
 
 
-def _window(size: int, reach: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """First and one past the last pixel of each pixel's window of ``2 * reach``, cut to size."""
-    at = torch.arange(size, device=device)
-    return (at - reach + 1).clamp(min=0), (at + reach + 1).clamp(max=size)
+def _window_sums(sums: Tensor, reach: int, axis: int) -> Tensor:
+    """Sums over each place's window, ``reach - 1`` before to ``reach`` after it, cut to size.
+
+    ``sums`` are cumulative along ``axis``.
+    """
+    size = sums.shape[axis]
+    reach = min(reach, size)
+    inner = size - reach
+    sizes = [-1] * sums.ndim
+    sizes[axis] = reach
+    last = sums.narrow(axis, size - 1, 1).expand(sizes)
+    window = torch.cat([sums.narrow(axis, reach, inner), last], axis)
+    window.narrow(axis, reach, inner).sub_(sums.narrow(axis, 0, inner))
+    return window
 
 
 def _by_maximum(maps: Tensor) -> Tensor:

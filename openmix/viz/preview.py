@@ -1,8 +1,10 @@
 """Pictures of one mixup in detail, and of several side by side."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import torch
+from torch import Tensor
 
 from openmix.config import Composed
 from openmix.identity import Identity
@@ -20,11 +22,11 @@ def preview(composed: Composed) -> Sheet:
     """
     mixup, draws = _draws(composed)
     label = 250
-    top = MARGIN + 112
+    top = MARGIN + 128
     width = 2 * MARGIN + 4 * (SIZE + GAP) + label
     sheet = Sheet(width, top + len(draws) * (SIZE + GAP) - GAP + MARGIN)
     sheet.text((MARGIN, MARGIN - 6), _title(composed), 26, bold=True)
-    sheet.text((MARGIN, MARGIN + 32), mixup.describe(), 16, colour=GREY)
+    sheet.paragraph((MARGIN, MARGIN + 32), mixup.describe(), 16, width - 2 * MARGIN)
     heads = ("image", "partner", "share of the image", "what the network sees", "label")
     columns = [MARGIN + i * (SIZE + GAP) for i in range(len(heads))]
     for x, head in zip(columns, heads, strict=True):
@@ -37,7 +39,7 @@ def preview(composed: Composed) -> Sheet:
 def gallery(grid: Sequence[Composed]) -> Sheet:
     """A row for each mixup, a column for each photograph; what mixes nothing comes first."""
     rows = [(composed, *_draws(composed)) for composed in grid]
-    rows.sort(key=lambda row: any(draw.partner is not None for draw in row[2]))
+    rows.sort(key=lambda row: any(draw.partners for draw in row[2]))
     cell, name, line = 200, 232, 64
     head = MARGIN
     sheet = Sheet(
@@ -58,9 +60,21 @@ def gallery(grid: Sequence[Composed]) -> Sheet:
 
 
 def _draws(composed: Composed) -> tuple[Previewed, list[Draw]]:
+    """A step for each photograph, normalised as for training and back in [0, 1] in the pictures."""
     mixup, (x, y) = Previewed(composed), photographs()
+    data = mixup.config["dataset"]
+    mean, std = (torch.tensor(data[name]).view(-1, 1, 1) for name in ("mean", "std"))
+    x, seed = (x - mean) / std, mixup.config["seed"]
     with torch.no_grad():
-        return mixup, [mixup.draw(x, y, row, mixup.config["seed"] + row) for row in range(len(x))]
+        draws = [mixup.draw(x, y, row, seed + row) for row in range(len(x))]
+    return mixup, [
+        draw._replace(
+            source=draw.source * std + mean,
+            partners=[partner * std + mean for partner in draw.partners],
+            shown=draw.shown * std + mean,
+        )
+        for draw in draws
+    ]
 
 
 def _bar(draw: Draw) -> list[tuple[float, str]]:
@@ -74,11 +88,11 @@ def _title(composed: Composed) -> str:
 def _row(sheet: Sheet, draw: Draw, columns: list[int], y: int, label: int) -> None:
     image, partner, share, shown, words = ((x, y) for x in columns)
     sheet.picture(image, draw.source, SIZE)
-    if draw.partner is None:
-        _instead(sheet, partner, "none: not mixed")
+    if draw.partners:
+        sheet.picture(partner, _strips(draw.partners), SIZE)
     else:
-        sheet.picture(partner, draw.partner, SIZE)
-    if draw.inside:
+        _instead(sheet, partner, "none")
+    if draw.share is None:
         _instead(sheet, share, "the input is not mixed")
     else:
         sheet.picture(share, draw.share, SIZE)
@@ -88,6 +102,14 @@ def _row(sheet: Sheet, draw: Draw, columns: list[int], y: int, label: int) -> No
     text = caption(draw.weights)
     sheet.text((words[0], middle - 26), text, _fitting(text, 17, label))
     sheet.bar((words[0], middle + 4), (label, 14), _bar(draw))
+
+
+def _strips(pictures: Sequence[Tensor]) -> Tensor:
+    """The middle of each picture, side by side in one."""
+    edges = [round(SIZE * i / len(pictures)) for i in range(len(pictures) + 1)]
+    widths = [right - left for left, right in pairwise(edges)]
+    cut = [p.narrow(2, (SIZE - w) // 2, w) for p, w in zip(pictures, widths, strict=True)]
+    return torch.cat(cut, 2)
 
 
 def _instead(sheet: Sheet, at: tuple[int, int], words: str) -> None:

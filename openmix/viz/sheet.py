@@ -68,8 +68,9 @@ class Sheet:
     def bar(
         self, at: tuple[int, int], size: tuple[int, int], parts: Sequence[tuple[float, str]]
     ) -> None:
-        """Shares of ``size``, each with its colour, from left to right."""
+        """Shares of ``size``, each with its colour, from left to right; to scale if beyond 1."""
         (x, y), (width, height) = at, size
+        width = width / max(1.0, sum(share for share, _ in parts))
         start = 0.0
         for share, colour in parts:
             left, right = round(start * width), round((start + share) * width)

@@ -71,6 +71,22 @@ def test_torchrun_of_the_command_line(tmp_path):
     assert json.loads(file.read_text())["status"] == "done"
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("prob", [1.0, 0.5])
+def test_two_processes_share_what_mixups_learn(prob, tmp_path):
+    """Also where each decides for itself at which steps it mixes at all."""
+    mixups = ["automix", "samix", "adautomix", "adamixup", "comixup", "sumix"]
+    script = Path(__file__).with_name("two_learners.py")
+    done = torchrun(script, str(tmp_path), str(prob), *mixups)
+    assert done.returncode == 0, done.stderr
+    one, other = (json.loads((tmp_path / f"rank{r}.json").read_text()) for r in (0, 1))
+    assert list(one) == mixups
+    for mixup in mixups:
+        assert one[mixup]["trained"] == other[mixup]["trained"]
+        assert one[mixup]["others"] == other[mixup]["others"] or prob < 1  # averages follow a mixup
+        assert not one[mixup]["idle"]
+
+
 def test_batch_that_does_not_divide_is_refused(identity, monkeypatch):
 
     monkeypatch.setattr(build.distributed, "world", lambda: 3)
