@@ -81,8 +81,7 @@ def gaps(side: int, count: int = 128) -> Tensor:
         costs = mixer.costs(x[rows], saliency[rows], partner, side, draw.beta(mixer.alpha))
         reached = energy(cheapest_labels(*costs), *(c for c in costs))
         least = [
-            least_energy(*grid)
-            for grid in zip(*(c.double().numpy() for c in costs), strict=True)
+            least_energy(*grid) for grid in zip(*(c.double().numpy() for c in costs), strict=True)
         ]
         found.append(reached.double() / torch.tensor(least) - 1)
     return torch.cat(found)

@@ -13,23 +13,24 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+import peers
 import timm
 import torch
 import torch.nn.functional as F
 from hydra.utils import instantiate
 from scipy.stats import trim_mean
+from timing import Call, launches, ratio, steady, turns
 from torch import Tensor, nn
 
-import peers
 from openmix.backbones import small_resnet
 from openmix.catalogue import COSTS
 from openmix.config import compose, names
 from openmix.errors import Unsupported
 from openmix.mixups.base import Mixer
-from timing import Call, launches, ratio, steady, turns
 
 SHAPES = [(128, 3, 32, 32), (256, 3, 64, 64), (64, 3, 224, 224)]
 FORMATS = {"contig": torch.contiguous_format, "cl": torch.channels_last}
@@ -85,7 +86,9 @@ def mixing(wanted: list[str], device: torch.device) -> None:
             taken = turns({name: call for name, call in calls.items() if call}, device)
             for name in calls:
                 cell = "not installed"
-                if name in taken:
+                if name == "one lerp":
+                    cell = f"{1e3 * median(taken[name]):.3f} ms"
+                elif name in taken:
                     cell = f"{ratio(taken[name], taken['one lerp'])[0]:.1f}x"
                 rows.setdefault(name, []).append(cell)
     width = max(map(len, rows))
@@ -136,8 +139,9 @@ def steps(wanted: list[str], device: torch.device, rounds: int) -> dict[str, flo
         plain = launches(calls.pop("plain"))
         for name, call in calls.items():
             costs[name] = round(float(mean[name] / mean["plain"]), 2)
-            count = launches(call)
-            more = f"{count.launches - plain.launches:+5d} operations, {count.waits} waits"
+            counts = [launches(call) for _ in range(3)]  # not every batch is mixed
+            more = max(count.launches for count in counts) - plain.launches
+            more = f"{more:+5d} operations, {sum(count.waits for count in counts)} waits"
             print(f"{name:16} {costs[name]:5.2f}x  {more}  on {type(net).__name__}", flush=True)
     return costs
 

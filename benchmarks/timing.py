@@ -41,9 +41,12 @@ def turns(
             torch.cuda.synchronize()
         return (clock() - began) / repeats
 
-    for call in calls.values():
-        call()
-    repeats = {name: int(least / seconds(call, 2)) + 1 for name, call in calls.items()}
+    # The first call warms up, a second tells how many fit.
+    warm = {name: seconds(call, 1) for name, call in calls.items()}
+    repeats = {
+        name: int(least / seconds(call, 1)) + 1 if warm[name] < 100 * least else 1
+        for name, call in calls.items()
+    }
     taken: dict[str, list[float]] = {name: [] for name in calls}
     names = list(calls)
     for number in range(rounds):

@@ -1,11 +1,11 @@
 """Make the leaderboard from the records: python tools/leaderboard.py [key=value ...]
 
 records=results/records   folders of records, separated by commas
-out=results/leaderboard   where leaderboard.csv, runs.csv, leaderboard.md and leaderboard.html go
+out=results/leaderboard   where leaderboard.csv, .md, .tex, .html, runs.csv and published.csv go
 select=median10           which epochs count: median10 | last | val | best (selected on test)
 metric=top1               top1 | top5 | nll | ece
 baseline=none             the mixup that Δ is taken to
-dataset= backbone= protocol=    keep only these, separated by commas
+dataset= backbone= protocol= seed=    keep only these, separated by commas
 """
 
 import sys
@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from openmix.errors import ConfigError
 from openmix.leaderboard.options import parse
+from openmix.leaderboard.publish import publish
 
 
 def main() -> int:
@@ -23,15 +24,13 @@ def main() -> int:
         return 0
     try:
         options = parse(sys.argv[1:])
-        from openmix.leaderboard.publish import (
-            publish,
-        )  # pandas; a mistyped key need not wait for it
-
-        table, paths = publish(options)
+        board = publish(options)
     except (ConfigError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    print(table, *paths, sep="\n")
+    for problem in board.problems:
+        print(f"left out: {problem.path}: {problem.reason}", file=sys.stderr)
+    print(board.text, *board.paths, sep="\n")
     return 0
 
 

@@ -1,63 +1,38 @@
 """The board: methods down, protocols across, one cell for all seeds of a method in a protocol."""
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
+import numpy as np
 import pandas as pd
 
-from openmix.leaderboard.statistics import Estimate, estimate, paired
+from openmix.leaderboard import statistics
+from openmix.leaderboard.aggregate import Aggregate, aggregate, profiles
+from openmix.leaderboard.arrange import Column, Row, columns_of, rows_of
+from openmix.leaderboard.cell import Cell, Run, scores, summarise, tops
+from openmix.leaderboard.friedman import Friedman, friedman
+from openmix.leaderboard.metric import HIGHER_IS_BETTER
+from openmix.leaderboard.published import PublishedMatch, match
+from openmix.leaderboard.statement import sentences
 from openmix.records import Problem
-from openmix.records.identity import canonical, flatten, relevant, text
 
-HIGHER_IS_BETTER = {"top1": True, "top5": True, "nll": False, "ece": False}
-
-
-@dataclass(frozen=True, order=True)
-class Column:
-    """One protocol. ``notes`` tells it from its namesakes and warns of noisy labels."""
-
-    dataset: str
-    backbone: str
-    protocol: str
-    notes: tuple[str, ...]
-    protocol_key: str
-
-    @property
-    def label(self) -> str:
-        return " / ".join((self.dataset, self.backbone, self.protocol, *self.notes))
-
-
-@dataclass(frozen=True, order=True)
-class Row:
-    """One method; ``variant`` names the values that differ from its defaults."""
-
-    mixup: str
-    variant: str
-
-    @property
-    def label(self) -> str:
-        return f"{self.mixup} {self.variant}".strip()
-
-
-@dataclass(frozen=True)
-class Cell:
-    """All runs of one method in one protocol.
-
-    ``status`` is done, failed, unsupported or missing; ``value`` stands on the runs that are done,
-    ``delta`` on the seeds shared with the baseline, ``note`` says what became of the other runs.
-    """
-
-    status: str
-    value: Estimate | None = None
-    delta: Estimate | None = None
-    note: str = ""
+Grid = dict[Row, list[list[Run]]]
+"""The runs of each row, a list for every column."""
 
 
 @dataclass(frozen=True)
 class Board:
-    """Everything a renderer needs; ``cells`` has one list a row, one cell a column."""
+    """Everything a renderer needs; ``cells`` has one list a row, one cell a column.
+
+    A row is complete when it has every (column, seed) that any row has. Complete rows come first,
+    best first, and they alone have aggregates. ``progress`` is (how many it has, how many there
+    are) of each row. ``profile`` is, by label of each complete row, (tau, share of pairs whose
+    difference to the baseline is as good as tau); empty without a baseline. ``friedman`` is a
+    result or the reason why there is none. ``floor`` is the binomial standard error of a column in
+    points. ``common`` is the board of what all rows with a value share, where that is less than
+    everything.
+    """
 
     rule: str
     metric: str
@@ -67,6 +42,22 @@ class Board:
     cells: list[list[Cell]]
     problems: list[Problem]
     runs: int
+    aggregates: list[Aggregate | None]
+    progress: list[tuple[int, int]]
+    profile: dict[str, list[tuple[float, float]]]
+    friedman: Friedman | str
+    floor: list[float | None]
+    published: list[PublishedMatch]
+    common: "Board | None" = None
+
+    @property
+    def complete(self) -> list[bool]:
+        return [total is not None for total in self.aggregates]
+
+    @property
+    def statement(self) -> list[str]:
+        """What the board shows, in sentences."""
+        return sentences(self)
 
 
 def build(
@@ -74,127 +65,131 @@ def build(
     rule: str = "median10",
     metric: str = "top1",
     baseline: str = "none",
-    problems: Sequence[Problem] = (),
+    problems: Iterable[Problem] = (),
+    published: Sequence[dict[str, str]] = (),
 ) -> Board:
     """Arrange a non-empty table of runs. ``baseline`` is the label of a row; it may be absent.
 
-    Only runs of one protocol key share a column. One column is ordered best first, as a ranking;
-    several are ordered by name with the baseline first, since nothing is averaged across them.
+    Only runs of one protocol key share a column, and nothing is averaged over a missing one.
+    ``published`` holds lines of published numbers, see ``published.load``.
     """
-    columns, rows = _columns(frame), _rows(frame)
-    runs = frame[["protocol_key", "seed", "status", "reason"]].copy()
-    runs["score"] = frame[f"{rule}.{metric}"].where(frame.status == "done")
-    parts = {
-        row: dict(iter(runs.loc[index].groupby("protocol_key"))) for row, index in rows.items()
+    columns = columns_of(frame)
+    grid = _grid(frame, columns, rule, metric)
+    make = partial(_board, frame, rule, metric, baseline, list(problems), published)
+    board = make(columns, grid)
+    shared = set.intersection(*filter(None, map(_blocks, grid.values())), *[_all(grid)])
+    if all(board.complete) or not shared:
+        return board
+    kept = sorted({column for column, _ in shared})
+    common = {
+        row: [[run for run in cells[c] if (c, run.seed) in shared] for c in kept]
+        for row, cells in grid.items()
+        if _blocks(cells)
     }
-    reference = next((parts[row] for row in rows if row.label == baseline), {})
-    lines = []
-    for row in rows:
-        base = {} if row.label == baseline else reference
-        keys = [column.protocol_key for column in columns]
-        lines.append((row, [_cell(parts[row].get(key), base.get(key)) for key in keys]))
-    lines.sort(key=lambda line: _order(line, metric, baseline))
+    return replace(board, common=make([columns[c] for c in kept], common))
+
+
+def _grid(frame: pd.DataFrame, columns: Sequence[Column], rule: str, metric: str) -> Grid:
+    place = {column.protocol_key: c for c, column in enumerate(columns)}
+    numbers = pd.DataFrame(
+        {
+            "score": frame[f"{rule}.{metric}"].where(frame.status == "done"),
+            "optimism": frame["best.top1"] - frame["median10.top1"],
+        }
+    )
+    numbers = numbers.astype(object).where(numbers.notna(), None)
+    table = pd.concat([frame[["protocol_key", "seed", "status", "reason"]], numbers], axis=1)
+    grid: Grid = {}
+    for row, index in rows_of(frame).items():
+        cells = grid[row] = [[] for _ in columns]
+        for i, key, *rest in table.loc[index].itertuples():
+            cells[place[key]].append(Run(i, *rest))
+    return grid
+
+
+def _blocks(cells: Sequence[Sequence[Run]]) -> set[tuple[int, int]]:
+    """The (column, seed) pairs that a row has a value for."""
+    return {(c, seed) for c, runs in enumerate(cells) for seed in scores(runs)}
+
+
+def _all(grid: Grid) -> set[tuple[int, int]]:
+    return set().union(*map(_blocks, grid.values()))
+
+
+def _board(
+    frame: pd.DataFrame,
+    rule: str,
+    metric: str,
+    baseline: str,
+    problems: list[Problem],
+    published: Sequence[dict[str, str]],
+    columns: list[Column],
+    grid: Grid,
+) -> Board:
+    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    seeds = {row: [scores(runs) for runs in cells] for row, cells in grid.items()}
+    cells = _cells(grid, seeds, baseline, sign)
+    blocks = sorted(_all(grid))
+    progress = {row: (sum(map(len, seeds[row])), len(blocks)) for row in grid}
+    ranked = sorted(row for row in grid if blocks and progress[row][0] == len(blocks))
+    values = np.array([[seeds[row][c][seed] for row in ranked] for c, seed in blocks])
+    sizes = [count for count in np.bincount([c for c, _ in blocks] or [0]).tolist() if count]
+    totals, profile, diagram = {}, {}, "withheld: no method is complete"
+    if ranked:
+        base = next((i for i, row in enumerate(ranked) if row.label == baseline), None)
+        optimism = [_mean([cell.optimism for cell in cells[row] if cell.value]) for row in ranked]
+        found = aggregate(values, sizes, base, optimism, sign)
+        totals = dict(zip(ranked, found, strict=True))
+        labels = [row.label for row in ranked]
+        if base is not None:
+            profile = dict(zip(labels, profiles(values, base, sign), strict=True))
+            del profile[baseline]
+        names = [columns[c].dataset for c in sorted({c for c, _ in blocks})]
+        means = sign * statistics.column_means(values, sizes)
+        diagram = friedman(means, names, labels)
+    order = sorted(ranked, key=lambda row: (totals[row].rank, row))
+    order += sorted(grid.keys() - totals.keys(), key=lambda row: (-progress[row][0], row))
+    table = [cells[row] for row in order]
     return Board(
-        rule,
-        metric,
-        baseline,
-        columns,
-        [row for row, _ in lines],
-        [cells for _, cells in lines],
-        list(problems),
-        len(frame),
+        rule=rule,
+        metric=metric,
+        baseline=baseline,
+        columns=columns,
+        rows=order,
+        cells=table,
+        problems=problems,
+        runs=sum(len(runs) for cells in grid.values() for runs in cells),
+        aggregates=[totals.get(row) for row in order],
+        progress=[progress[row] for row in order],
+        profile=profile,
+        friedman=diagram,
+        floor=[_floor(frame, metric, column) for column in zip(*table, strict=True)],
+        published=match(published, frame, columns, order, table) if metric == "top1" else [],
     )
 
 
-def differences(trees: Sequence[dict[str, Any]], keys: Sequence[str], shown: int = 3) -> list[str]:
-    """Tell flat configs apart: for each, its entries among those in which they differ, shortened.
-
-    Where the shortened texts are equal, the key is added.
-    """
-    names = sorted({name for tree in trees for name in tree})
-    names = [name for name in names if len({_entry(tree, name) for tree in trees}) > 1]
-    more = f" +{len(names) - shown} more" if len(names) > shown else ""
-    texts = [" ".join(_entry(tree, name) for name in names[:shown]) + more for tree in trees]
-    return [
-        t if texts.count(t) == 1 else f"{t} #{key}".strip()
-        for t, key in zip(texts, keys, strict=True)
-    ]
-
-
-def _entry(tree: dict[str, Any], name: str) -> str:
-    return f"{name}={text(tree[name])}" if name in tree else f"~{name}"
+def _cells(
+    grid: Grid, seeds: dict[Row, list[dict[int, float]]], baseline: str, sign: int
+) -> dict[Row, list[Cell]]:
+    columns = range(len(next(iter(grid.values()))))
+    reference = next((seeds[row] for row in grid if row.label == baseline), [{} for _ in columns])
+    marks = [tops([seeds[row][c] for row in grid], sign) for c in columns]
+    return {
+        row: [
+            summarise(cells[c], None if row.label == baseline else reference[c], marks[c][i])
+            for c in columns
+        ]
+        for i, (row, cells) in enumerate(grid.items())
+    }
 
 
-def _columns(frame: pd.DataFrame) -> list[Column]:
-    heads, trees = {}, {}
-    for key, runs in frame.groupby("protocol_key"):
-        tree = trees[key] = _protocol(runs.config.iloc[0])
-        noise = tree.get("dataset.label_noise", 0)
-        note = f"{100 * noise:g} % label noise" if isinstance(noise, int | float) and noise else ""
-        heads[key] = (*min(zip(runs.dataset, runs.backbone, runs.protocol, strict=True)), note)
-    columns = []
-    for head in set(heads.values()):
-        keys = [key for key in heads if heads[key] == head]
-        for key, difference in zip(keys, differences([trees[k] for k in keys], keys), strict=True):
-            columns.append(Column(*head[:3], tuple(filter(None, (head[3], difference))), key))
-    return sorted(columns)
+def _mean(values: Sequence[float | None]) -> float | None:
+    return float(np.mean(values)) if values and None not in values else None
 
 
-def _protocol(config: dict[str, Any]) -> dict[str, Any]:
-    return flatten({name: part for name, part in relevant(config).items() if name != "mixup"})
-
-
-def _rows(frame: pd.DataFrame) -> dict[Row, pd.Index]:
-    """Rows with the runs of each; two settings of one name (a default changed) are two rows."""
-    variant = frame.groupby("key").variant.transform("min")
-    label = variant.copy()
-    for _, runs in frame.groupby(["mixup", variant]):
-        if _ambiguous(runs):
-            recipes = runs.config.map(_recipe)
-            keys = runs.key.groupby(recipes).min()
-            texts = differences([flatten(json.loads(recipe)) for recipe in keys.index], list(keys))
-            told = recipes.map(dict(zip(keys.index, texts, strict=True)))
-            label[runs.index] = (variant[runs.index] + " " + told).str.strip()
-    for _, runs in frame.groupby(["mixup", label]):
-        if _ambiguous(runs):
-            label[runs.index] = (label[runs.index] + " #" + runs.key).str.strip()
-    return {Row(*name): runs.index for name, runs in frame.groupby(["mixup", label])}
-
-
-def _ambiguous(runs: pd.DataFrame) -> bool:
-    return runs.groupby("protocol_key").key.nunique().max() > 1
-
-
-def _recipe(config: dict[str, Any]) -> str:
-    return json.dumps(canonical(config.get("mixup")), sort_keys=True)
-
-
-def _cell(runs: pd.DataFrame | None, baseline: pd.DataFrame | None) -> Cell:
-    if runs is None:
-        return Cell("missing")
-    done = runs.score.notna()
-    others = runs[~done]
-    note = "; ".join(_note(status, group, len(runs)) for status, group in others.groupby("status"))
-    if not done.any():
-        status = others.status.max()  # unsupported before failed before done without a value
-        return Cell("missing" if status == "done" else status, note=note)
-    values = runs[done].set_index("seed").score
-    delta = None if baseline is None else paired(values, baseline.set_index("seed").score)
-    return Cell("done", estimate(values), delta, note)
-
-
-def _note(status: str, runs: pd.DataFrame, total: int) -> str:
-    reasons = ", ".join(sorted(set(runs.reason) - {""}))
-    if len(runs) == total and reasons:
-        return reasons
-    outcome = "without a value" if status == "done" else status
-    return f"{len(runs)} of {total} {outcome}" + (f": {reasons}" if reasons else "")
-
-
-def _order(line: tuple[Row, list[Cell]], metric: str, baseline: str) -> tuple:
-    row, cells = line
-    if len(cells) > 1:
-        return row.label != baseline, row
-    value = cells[0].value
-    sign = -1 if HIGHER_IS_BETTER[metric] else 1
-    return value is None, sign * value.mean if value else 0, row
+def _floor(frame: pd.DataFrame, metric: str, column: Sequence[Cell]) -> float | None:
+    means = [cell.value.mean for cell in column if cell.value]
+    images = frame.test_images[[i for cell in column for i in cell.runs]].max()
+    if metric not in ("top1", "top5") or not means or not images > 0:
+        return None
+    return statistics.binomial_error(float(np.mean(means)), images)

@@ -21,6 +21,7 @@ class Options:
     dataset: str = ""
     backbone: str = ""
     protocol: str = ""
+    seed: str = ""
 
 
 def parse(words: Sequence[str]) -> Options:

@@ -1,48 +1,81 @@
-"""From folders of records to the files of a leaderboard."""
+"""The files of a leaderboard, made only when something changed."""
 
+import contextlib
+import json
+import sys
+from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 
-import pandas as pd
+from openmix import atomic
+from openmix.leaderboard import files
+from openmix.leaderboard.options import Options
+from openmix.records import Problem
 
-from openmix import atomic, records
-from openmix.errors import ConfigError
-from openmix.leaderboard.board import build
-from openmix.leaderboard.load import load
-from openmix.leaderboard.options import Options, suggest
-from openmix.leaderboard.render import csv, html, markdown, text
+PACKAGE = Path(__file__).resolve().parents[1]
+PUBLISHED = PACKAGE.parent / "results" / "published"
+LIBRARIES = ("numpy", "scipy", "pandas", "jinja2")
 
 
-def publish(options: Options) -> tuple[str, list[Path]]:
-    """Write the board into ``options.out``; return it as text, and the paths of the files.
+class Outcome(NamedTuple):
+    """A board as text, the files it was written to, and what was left out of it."""
 
-    Raises ConfigError when there is no record, or none that the filters keep.
+    text: str
+    paths: list[str]
+    problems: list[Problem]
+
+
+def publish(options: Options) -> Outcome:
+    """Write the board into ``options.out``.
+
+    Where records, options, code and the files of the last call are as they were, these stay. Raises
+    ConfigError when there is no record, or none that the filters keep.
     """
-    found, problems = records.scan(options.records.split(","), drop=["history"])
-    if not found:
-        first = f" ({problems[0].path}: {problems[0].reason})" if problems else ""
-        remedy = "train first: python tools/train.py"
-        raise ConfigError(f"no records in {options.records}{first}; {remedy}")
-    frame = load(found)
-    for name in ("dataset", "backbone", "protocol"):
-        frame = _keep(frame, name, getattr(options, name))
-    board = build(frame, options.select, options.metric, options.baseline, problems)
-    files = {
-        "leaderboard.csv": csv.wide(board),
-        "runs.csv": csv.long(frame),
-        "leaderboard.md": markdown.render(board),
-        "leaderboard.html": html.render(board),
-    }
-    paths = [Path(options.out, name) for name in files]
-    for path, content in zip(paths, files.values(), strict=True):
-        atomic.write(path, content)
-    return text.render(board), paths
+    memory = files.kept("board", ".json", options.out)
+    there = files.stamps(options.records.split(","), (".json",))
+    inputs = _inputs(options, there)
+    if outcome := _recall(memory, inputs):
+        return outcome
+    from openmix.leaderboard.make import make  # pandas and scipy take a second to import
+
+    outcome = make(options, PUBLISHED)
+    if all(map(files.settled, there.values())):
+        _remember(memory, inputs, outcome)
+    return outcome
 
 
-def _keep(frame: pd.DataFrame, name: str, wanted: str) -> pd.DataFrame:
-    if not wanted:
-        return frame
-    known = sorted(frame[name].unique())
-    for value in wanted.split(","):
-        if value not in known:
-            raise ConfigError(f"no records of {name}={value}; {suggest(value, known)}")
-    return frame[frame[name].isin(wanted.split(","))].reset_index(drop=True)
+def _inputs(options: Options, there: dict[str, files.Stamp]) -> str:
+    """Digest of all that a board is made from: ``there`` are the records."""
+    code = [str(PACKAGE / name) for name in ("leaderboard", "records")]
+    parts = (
+        options,
+        sys.version,
+        [version(name) for name in LIBRARIES],
+        files.stamps(code, (".py", ".j2", ".css", ".js")),
+        files.stamps([str(PUBLISHED)], (".csv",)),
+        there,
+        [Path(root).is_dir() for root in options.records.split(",")],
+    )
+    return files.digest(repr(parts))
+
+
+def _recall(memory: Path, inputs: str) -> Outcome | None:
+    """The outcome of the last call, if its inputs were these and its files are untouched."""
+    try:
+        last = json.loads(memory.read_bytes())
+        text, paths, problems = last["outcome"]
+        if last["inputs"] == inputs and last["outputs"] == _state(paths):
+            return Outcome(text, paths, [Problem(*problem) for problem in problems])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass  # none, or damaged: the board is made again
+    return None
+
+
+def _remember(memory: Path, inputs: str, outcome: Outcome) -> None:
+    last = {"inputs": inputs, "outputs": _state(outcome.paths), "outcome": outcome}
+    with contextlib.suppress(OSError):  # no home to write to: the next call makes the board again
+        atomic.write(memory, json.dumps(last))
+
+
+def _state(paths: list[str]) -> list[list[int]]:
+    return [list(files.stamp(path)) for path in paths]

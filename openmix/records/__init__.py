@@ -16,7 +16,6 @@ from openmix.records.record import (
     find,
     path,
     read,
-    scan,
     validate,
     write,
 )
@@ -34,7 +33,6 @@ __all__ = [
     "path",
     "protocol_key",
     "read",
-    "scan",
     "select",
     "validate",
     "variant",

@@ -3,9 +3,11 @@
 import json
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pydantic_core import from_json
 
 from openmix import atomic
 from openmix.records.metrics import RULES
@@ -55,7 +57,7 @@ class RecordError(ValueError):
 
 
 class Problem(NamedTuple):
-    """A file that a scan could not use, and why."""
+    """A file that a leaderboard leaves out, and why."""
 
     path: str
     reason: str
@@ -82,6 +84,8 @@ def validate(record: Any) -> None:
     if record["schema"] > SCHEMA:
         newer = f"schema {record['schema']} is newer than {SCHEMA}, which this openmix reads"
         raise RecordError(f"{newer}; update openmix")
+    if record["schema"] < SCHEMA:
+        raise RecordError(f"schema {record['schema']} is older than {SCHEMA}; run it again")
     for name, (kind, _) in FIELDS.items():
         if name not in record:
             raise RecordError(f"field {name!r} is missing")
@@ -116,10 +120,10 @@ def write(root: str | Path, record: dict[str, Any]) -> Path:
 def read(path: str | Path) -> dict[str, Any]:
     """Read one record; raises RecordError with one line for whatever is wrong with the file."""
     try:
-        record = json.loads(Path(path).read_bytes(), parse_constant=_refuse)
+        record = from_json(Path(path).read_bytes(), allow_inf_nan=False)
     except OSError as error:
         raise RecordError(f"cannot be read: {error.strerror}") from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise RecordError("damaged: not valid JSON") from None
     validate(record)
     return record
@@ -137,38 +141,6 @@ def find(root: str | Path, run: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     same = record["key"] == run["key"] and record["seed"] == run["seed"]
     return record if same and record["status"] == "done" else None
-
-
-def scan(
-    roots: Iterable[str | Path], drop: Collection[str] = ()
-) -> tuple[list[dict[str, Any]], list[Problem]]:
-    """Read every record under some folders: ``(records, problems)``, both in a fixed order.
-
-    Fields named in ``drop`` are not kept in memory. Never fatal. Of two records of one key and
-    seed, the done one and then the later one stays; the other becomes a problem.
-    """
-    folders = [Path(root) for root in roots]
-    problems = [Problem(root.as_posix(), "no such folder") for root in folders if not root.is_dir()]
-    found = []
-    for file in sorted({file for root in folders for file in root.rglob("*.json")}):
-        try:
-            record = read(file)
-            slim = {name: value for name, value in record.items() if name not in drop}
-            found.append((file.as_posix(), slim))
-        except RecordError as error:
-            problems.append(Problem(file.as_posix(), str(error)))
-    kept: dict[tuple[str, int], tuple[str, dict[str, Any]]] = {}
-    for name, record in sorted(found, key=_preference, reverse=True):
-        first, _ = kept.setdefault((record["key"], record["seed"]), (name, record))
-        if first != name:
-            problems.append(Problem(name, f"same run as {first}"))
-    found = [record for _, record in sorted(kept.values(), key=lambda item: item[0])]
-    return found, sorted(problems)
-
-
-def _preference(item: tuple[str, dict[str, Any]]) -> tuple[bool, str, str]:
-    name, record = item
-    return record["status"] == "done", record["finished"], name
 
 
 def _validate_metrics(metrics: dict[str, Any], status: str) -> None:
@@ -204,7 +176,3 @@ def _finite(value: Any, name: str = "") -> Any:
     if value is None or isinstance(value, str | int):
         return value
     raise RecordError(f"field {name[1:]!r} holds a {type(value).__name__}, not a plain value")
-
-
-def _refuse(constant: str) -> None:
-    raise ValueError(constant)

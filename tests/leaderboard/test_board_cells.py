@@ -2,7 +2,8 @@
 
 import pytest
 
-from openmix.leaderboard.board import build, differences
+from openmix.leaderboard.arrange import differences
+from openmix.leaderboard.board import build
 from openmix.leaderboard.load import load
 
 
@@ -19,8 +20,8 @@ def test_rows_and_columns_of_the_fixed_runs(runs):
     assert [row.label for row in board.rows] == [
         "none",
         "cutmix",
-        "cutmix alpha=0.2",
         "mixup",
+        "cutmix alpha=0.2",
         "transmix",
     ]
     assert [column.label for column in board.columns] == [

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from openmix import records
 from openmix.errors import ConfigError
 from openmix.leaderboard.options import Options, parse
+from openmix.leaderboard.publish import publish
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -18,7 +20,8 @@ def call(folder, *words):
     return subprocess.run(
         [sys.executable, ROOT / "tools/leaderboard.py", *words],
         cwd=folder,
-        env={name: value for name, value in os.environ.items() if name != "OPENMIX_RECORDS"},
+        env={name: value for name, value in os.environ.items() if name != "OPENMIX_RECORDS"}
+        | {"XDG_CACHE_HOME": str(folder / "home")},
         capture_output=True,
         text=True,
         check=False,
@@ -34,14 +37,101 @@ def folder(tmp_path_factory, runs):
     return folder
 
 
-def test_it_prints_the_board_and_writes_four_files(folder):
+NAMES = ["leaderboard.csv", "runs.csv", "published.csv"]
+NAMES += ["leaderboard.md", "leaderboard.tex", "leaderboard.html"]
+
+
+def test_it_prints_the_board_and_writes_its_forms(folder):
     done = call(folder, "protocol=quickstart", "out=boards")
-    assert (done.returncode, done.stderr) == (0, "")
-    names = ["leaderboard.csv", "runs.csv", "leaderboard.md", "leaderboard.html"]
-    assert done.stdout.splitlines()[-4:] == [f"boards/{name}" for name in names]
-    assert "82.90" in done.stdout and "results/records/torn.json: damaged" in done.stdout
-    assert all(folder.joinpath("boards", name).stat().st_size > 500 for name in names)
+    assert done.returncode == 0
+    assert done.stderr == "left out: results/records/torn.json: damaged: not valid JSON\n"
+    assert done.stdout.splitlines()[-6:] == [f"boards/{name}" for name in NAMES]
+    assert "82.90" in done.stdout
+    assert all(folder.joinpath("boards", name).stat().st_size > 50 for name in NAMES)
     assert "cifar100" not in folder.joinpath("boards/runs.csv").read_text()
+    assert "torn.json" in folder.joinpath("boards/leaderboard.html").read_text()
+    assert "torn.json" in folder.joinpath("boards/leaderboard.md").read_text()
+
+
+def test_seeds_can_be_chosen(folder):
+    done = call(folder, "seed=1", "out=seeds", "protocol=quickstart")
+    assert done.returncode == 0 and "83.70" in done.stdout and "82.90" not in done.stdout
+
+
+def settle(folder):
+    then = time.time() - 60
+    for path in folder.rglob("*.json"):
+        os.utime(path, (then, then))
+
+
+def state(folder):
+    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+
+
+@pytest.fixture
+def published(tmp_path, runs, monkeypatch):
+    """``published()`` makes the board of some records and returns the outcome."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    for run in runs:
+        records.write(tmp_path / "results/records", run)
+    settle(tmp_path)
+    return lambda *words: publish(parse(words))
+
+
+def test_a_board_of_which_nothing_changed_is_not_made_again(published, tmp_path, monkeypatch):
+    first = published()
+    before = state(tmp_path / "results/leaderboard")
+    monkeypatch.setattr("openmix.leaderboard.make.make", lambda *_: pytest.fail("made again"))
+    assert published() == first
+    assert state(tmp_path / "results/leaderboard") == before
+
+
+CHANGES = {
+    "option": lambda: ["metric=nll"],
+    "page": lambda: Path("results/leaderboard/leaderboard.md").unlink() or [],
+    "edit": lambda: Path("results/leaderboard/leaderboard.md").write_text("mine") and [],
+    "memory": lambda: next(Path("home").rglob("board-*.json")).write_text("{") and [],
+    "record": lambda: settle_one(next(Path("results/records").rglob("*.json"))),
+    "folder": lambda: ["records=results/records,gone"],
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whatever_changed_the_board_is_made_again(published, monkeypatch, change):
+    first, made = published(), []
+    monkeypatch.setattr("openmix.leaderboard.make.make", lambda *a: made.append(a) or first)
+    published(*[word for word in CHANGES[change]() if isinstance(word, str)])
+    assert len(made) == 1
+
+
+def settle_one(path):
+    os.utime(path, (time.time() - 30,) * 2)
+    return []
+
+
+def test_records_that_changed_just_now_are_not_trusted_to_lie_still(
+    published, tmp_path, monkeypatch
+):
+    first = published()
+    (tmp_path / "results/leaderboard/runs.csv").unlink()
+    next(Path("results/records").rglob("*.json")).touch()
+    made = []
+    monkeypatch.setattr("openmix.leaderboard.make.make", lambda *a: made.append(a) or first)
+    published()
+    published()
+    assert len(made) == 2
+
+
+def test_one_or_many_folders_in_any_order_give_the_same_bytes(published, tmp_path, runs):
+    whole = published("out=whole")
+    for index, run in enumerate(reversed(runs)):
+        records.write(tmp_path / "parts" / str(index % 3), run)
+    parts = ",".join(f"parts/{index}" for index in (2, 0, 1))
+    for out in ("cold", "warm"):
+        assert published(f"records={parts}", f"out={out}").text == whole.text
+        for name in NAMES:
+            assert (tmp_path / out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -70,6 +160,7 @@ def test_help_names_every_key(folder):
 
 def test_options_are_read_before_anything_heavy_is_imported():
     program = "import sys; from openmix.leaderboard.options import parse; parse(['metric=nll']); "
+    program += "import openmix.leaderboard.publish; "
     program += "sys.exit(bool({'pandas', 'scipy', 'numpy', 'jinja2'} & sys.modules.keys()))"
     assert subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=False).returncode == 0
 

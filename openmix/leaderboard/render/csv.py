@@ -8,15 +8,40 @@ from typing import Any
 
 import pandas as pd
 
-from openmix.leaderboard.board import Board, Cell
+from openmix.leaderboard.aggregate import Aggregate
+from openmix.leaderboard.board import Board
+from openmix.leaderboard.cell import Cell
+from openmix.leaderboard.load import OBJECTS
 from openmix.leaderboard.statistics import Estimate
 
-CELL = ("mean", "half_width", "n", "delta", "delta_half_width", "delta_n", "status", "note")
+NOTHING = Estimate(None, None, 0)
+TOTAL = (
+    "complete",
+    "runs_done",
+    "runs_wanted",
+    "rank",
+    "rank_low",
+    "rank_high",
+    "mean_rank",
+    "delta",
+    "delta_half_width",
+    "delta_n",
+    "delta_iqm",
+    "p",
+    "p_holm",
+    "verdict",
+    "p_top1",
+    "p_top3",
+    "optimism",
+    "top",
+)
+CELL = ("mean", "half_width", "n", "delta", "delta_half_width", "delta_n", "correlation")
+CELL += ("optimism", "top", "status", "note")
 
 
 def wide(board: Board) -> str:
     """One line a row of the board, with all parts of a cell for every column."""
-    head = ["select", "metric", "mixup", "variant"]
+    head = ["select", "metric", "mixup", "variant", *TOTAL]
     head += [f"{column.label} {name}" for column in board.columns for name in CELL]
     lines = [
         [
@@ -24,16 +49,37 @@ def wide(board: Board) -> str:
             board.metric,
             row.mixup,
             row.variant,
-            *(v for cell in cells for v in _cell(cell)),
+            *_total(total, progress),
+            *(value for cell in cells for value in _cell(cell)),
         ]
-        for row, cells in zip(board.rows, board.cells, strict=True)
+        for row, total, progress, cells in zip(
+            board.rows, board.aggregates, board.progress, board.cells, strict=True
+        )
+    ]
+    return _text([head, *lines])
+
+
+def published(board: Board) -> str:
+    """One line a published number beside ours; the head alone where none is known."""
+    head = ["mixup", "column", "published", "ours", "half_width", "n", "inside", "source", "notes"]
+    lines = [
+        [
+            board.rows[match.row].label,
+            board.columns[match.column].label,
+            _plain(match.paper_value),
+            *map(_plain, match.ours),
+            _plain(match.inside),
+            match.source,
+            match.notes,
+        ]
+        for match in board.published
     ]
     return _text([head, *lines])
 
 
 def long(frame: pd.DataFrame) -> str:
     """One line a run, with every metric under every selection rule."""
-    table = frame.drop(columns="config")
+    table = frame.drop(columns=OBJECTS)
     lines = ([_plain(value) for value in line] for line in table.itertuples(index=False))
     return _text([list(table.columns), *lines])
 
@@ -49,9 +95,22 @@ def guard(value: Any) -> Any:
     return value
 
 
+def _total(total: Aggregate | None, progress: tuple[int, int]) -> list[Any]:
+    if total is None:
+        return [False, *progress, *[""] * (len(TOTAL) - 3)]
+    values = (
+        *(total.rank, total.rank_low, total.rank_high, total.mean_rank),
+        *(total.delta or NOTHING),
+        total.iqm.mean if total.iqm else None,
+        *(total.p, total.p_holm, total.verdict, total.p_top1, total.p_top3),
+        *(total.optimism, total.top),
+    )
+    return [True, *progress, *map(_plain, values)]
+
+
 def _cell(cell: Cell) -> list[Any]:
-    value, delta = cell.value or Estimate(None, None, 0), cell.delta or Estimate(None, None, 0)
-    return [*map(_plain, (*value, *delta)), cell.status, cell.note]
+    values = (*(cell.value or NOTHING), *(cell.delta or NOTHING), cell.correlation, cell.optimism)
+    return [*map(_plain, values), cell.top, cell.status, cell.note]
 
 
 def _plain(value: Any) -> Any:

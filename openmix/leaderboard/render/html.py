@@ -1,27 +1,31 @@
-"""The board as one HTML file that needs neither network nor JavaScript."""
+"""The board as one HTML file that needs no network, and no JavaScript to be read."""
 
-import base64
-import hashlib
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+import pandas as pd
 
 from openmix.leaderboard.board import Board
-from openmix.leaderboard.render import words
+from openmix.leaderboard.render import html_figures, html_runs, html_views, words
+from openmix.leaderboard.render.html_document import document, packed
+from openmix.leaderboard.statement import signed
 
 HERE = Path(__file__).parent
+LIBRARY = HERE / "vendor"
 
 
-def render(board: Board) -> str:
-    """Return the page. Every name is escaped; its policy allows the page's own style alone."""
-    environment = Environment(
-        loader=FileSystemLoader(HERE),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
+def render(board: Board, frame: pd.DataFrame) -> str:
+    """Return the page; ``frame`` is the table of runs that the board was built from."""
+    licence = (LIBRARY / "dataTables.LICENSE.txt").read_text(encoding="utf-8").strip()
+    library = (LIBRARY / "dataTables.min.js").read_text(encoding="utf-8")
+    return document(
+        HERE / "leaderboard.html.j2",
+        styles=[(HERE / "leaderboard.css").read_text(encoding="utf-8")],
+        scripts=[f"/*\n{licence}\n*/\n{library}", (HERE / "leaderboard.js").read_text("utf-8")],
+        board=board,
+        frame=frame,
+        words=words,
+        signed=signed,
+        views=html_views,
+        figures=html_figures,
+        runs=packed(html_runs.collect(board, frame)),
     )
-    style = (HERE / "leaderboard.css").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    template = environment.get_template("leaderboard.html.j2")
-    return template.render(board=board, words=words, style=style, style_hash=f"sha256-{digest}")

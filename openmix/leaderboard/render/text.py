@@ -1,49 +1,70 @@
 """The board for a terminal: one short table a column, so that any width will do."""
 
-from openmix.leaderboard.board import Board, Cell
+from collections.abc import Sequence
+
+from openmix.leaderboard.board import Board
+from openmix.leaderboard.cell import Cell
 from openmix.leaderboard.render import words
 
 HEAD = ("mixup", "mean", "±", "Δ", "n", "")
+LEFT = {"", "mixup", "verdict", "column", "source", "notes"}
+"""Heads of columns of words; numbers stand on the right."""
+
+Line = tuple[str, ...]
 
 
 def render(board: Board) -> str:
     """All numbers of the board as plain text."""
-    rows = list(zip(board.rows, board.cells, strict=True))
     blocks = [words.caption(board)]
-    for index, column in enumerate(board.columns):
-        lines = [_line(board, row.label, cells[index]) for row, cells in rows]
-        blocks.append("\n".join([column.label, *_align([HEAD, *lines])]))
+    blocks += [_column(board, index) for index in range(len(board.columns))]
+    if any(board.complete):
+        blocks.append(_totals(board))
+    if board.published:
+        lines = [words.published(board, match) for match in board.published]
+        blocks.append("\n".join(["Published numbers", *_align([words.PUBLISHED, *lines])]))
+    blocks.append("\n".join(board.statement))
     blocks.append("\n".join(f"{term}: {meaning}" for term, meaning in words.explanations(board)))
-    if board.problems:
-        told = [f"  {problem.path}: {problem.reason}" for problem in board.problems]
-        blocks.append("\n".join(["Files left out:", *told]))
     return "\n\n".join(blocks) + "\n"
 
 
-def _line(board: Board, label: str, cell: Cell) -> tuple[str, ...]:
+def _column(board: Board, index: int) -> str:
+    cells = [line[index] for line in board.cells]
+    lines = [_line(board, row.label, cell) for row, cell in zip(board.rows, cells, strict=True)]
+    return "\n".join([board.columns[index].label, *_parted(board, [HEAD, *lines])])
+
+
+def _totals(board: Board) -> str:
+    lines = []
+    for index, (row, total) in enumerate(zip(board.rows, board.aggregates, strict=True)):
+        cells = words.total(board, total) if total else ("", "", words.incomplete(board, index))
+        lines.append((row.label, *cells, *[""] * (len(words.TOTALS) - len(cells))))
+    head = f"All {len(board.columns)} columns" if len(board.columns) > 1 else "Over all seeds"
+    return "\n".join([head, *_parted(board, [("mixup", *words.TOTALS), *lines])])
+
+
+def _line(board: Board, label: str, cell: Cell) -> Line:
     if cell.value is None:
         return label, cell.status, "", "", "", cell.note
     half = words.half(board, cell).removeprefix("± ")
-    return (
-        label,
-        words.value(board, cell),
-        half,
-        words.delta(board, cell),
-        str(cell.value.n),
-        cell.note,
-    )
+    mean = words.value(board, cell) + ("*" if cell.top else " ")
+    return label, mean, half, words.delta(board, cell), str(cell.value.n), cell.note
 
 
-def _align(lines: list[tuple[str, ...]]) -> list[str]:
+def _parted(board: Board, lines: Sequence[Line]) -> list[str]:
+    """Align a table of all rows, incomplete ones in a block of their own."""
+    aligned, ranked = _align(lines), 1 + sum(board.complete)
+    parting = ["  - incomplete -"] if 1 < ranked < len(lines) else []
+    return aligned[:ranked] + parting + aligned[ranked:]
+
+
+def _align(lines: Sequence[Line]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    left = [head in LEFT for head in lines[0]]
     return [
         "  "
         + "  ".join(
-            _pad(text, width, i) for i, (text, width) in enumerate(zip(line, widths, strict=True))
+            text.ljust(width) if to_left else text.rjust(width)
+            for text, width, to_left in zip(line, widths, left, strict=True)
         ).rstrip()
         for line in lines
     ]
-
-
-def _pad(text: str, width: int, position: int) -> str:
-    return text.ljust(width) if position in (0, len(HEAD) - 1) else text.rjust(width)

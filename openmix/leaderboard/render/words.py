@@ -1,28 +1,31 @@
 """Numbers and sentences that every form of the board shares."""
 
-from openmix.leaderboard.board import HIGHER_IS_BETTER, Board, Cell
+from openmix.leaderboard.aggregate import Aggregate
+from openmix.leaderboard.board import Board
+from openmix.leaderboard.cell import Cell
+from openmix.leaderboard.metric import DIGITS, HIGHER_IS_BETTER, NAMES
+from openmix.leaderboard.published import PublishedMatch
+from openmix.leaderboard.statement import plural, signed
 from openmix.leaderboard.statistics import CONFIDENCE
 from openmix.records.metrics import RULES
 
-METRICS = {
-    "top1": "top-1 accuracy in percent",
-    "top5": "top-5 accuracy in percent",
-    "nll": "negative log-likelihood in nats",
-    "ece": "expected calibration error in percent",
-}
-DIGITS = {"top1": 2, "top5": 2, "nll": 4, "ece": 2}
+TOTALS = ("Δ", "Holm p", "verdict", "rank", "open to", "P(best)", "P(top 3)", "optimism")
+"""Heads of what :func:`total` returns."""
+
+PUBLISHED = ("mixup", "column", "paper", "ours", "inside our interval?", "source", "notes")
+"""Heads of what :func:`published` returns."""
 
 
 def caption(board: Board) -> str:
     """Name the metric and the selection rule."""
     better = "higher" if HIGHER_IS_BETTER[board.metric] else "lower"
-    return f"Test {METRICS[board.metric]}, {better} is better; {selection(board)}"
+    return f"Test {NAMES[board.metric]}, {better} is better; {selection(board)}"
 
 
 def summary(board: Board) -> str:
     """Say how much the board holds."""
     counts = {"method": len(board.rows), "protocol": len(board.columns), "run": board.runs}
-    return ", ".join(f"{n} {thing}{'s' * (n != 1)}" for thing, n in counts.items())
+    return ", ".join(plural(count, noun) for noun, count in counts.items())
 
 
 def selection(board: Board) -> str:
@@ -35,16 +38,61 @@ def value(board: Board, cell: Cell) -> str:
 
 def half(board: Board, cell: Cell) -> str:
     """The interval of a cell, empty for a single run."""
-    return _half(board, cell.value.half)
+    return "" if cell.value.half is None else f"± {cell.value.half:.{DIGITS[board.metric]}f}"
 
 
 def delta(board: Board, cell: Cell) -> str:
     """The signed difference to the baseline with its interval; empty without one."""
     if cell.delta is None:
         return ""
-    mean = f"{cell.delta.mean:+.{DIGITS[board.metric]}f}"
     fewer = f" (n={cell.delta.n})" if cell.delta.n < cell.value.n else ""
-    return f"{mean} {_half(board, cell.delta.half)}".strip() + fewer
+    return signed(board.metric, cell.delta) + fewer
+
+
+def total(board: Board, it: Aggregate) -> tuple[str, ...]:
+    """What a row comes to over all columns, one text for each of :data:`TOTALS`."""
+    return (
+        signed(board.metric, it.delta) if it.delta else "",
+        probability(it.p_holm),
+        it.verdict,
+        f"{it.rank:g}",
+        f"{it.rank_low:g}–{it.rank_high:g}",
+        share(it.p_top1),
+        share(it.p_top3),
+        "" if it.optimism is None else f"{it.optimism:+.2f}",
+    )
+
+
+def probability(p: float | None) -> str:
+    """A p-value; empty without one."""
+    if p is None:
+        return ""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def share(chance: float | None) -> str:
+    """A chance in percent; empty without one."""
+    return "" if chance is None else f"{100 * chance:.0f} %"
+
+
+def incomplete(board: Board, line: int) -> str:
+    """How much of a row there is."""
+    done, wanted = board.progress[line]
+    return f"incomplete {done}/{wanted}"
+
+
+def published(board: Board, match: PublishedMatch) -> tuple[str, ...]:
+    """A published number beside ours, one text for each of :data:`PUBLISHED`."""
+    ours = board.cells[match.row][match.column]
+    return (
+        board.rows[match.row].label,
+        board.columns[match.column].label,
+        f"{match.paper_value:.2f}",
+        f"{value(board, ours)} {half(board, ours)}".strip(),
+        {True: "yes", False: "no", None: "one seed"}[match.inside],
+        match.source,
+        match.notes,
+    )
 
 
 def explanations(board: Board) -> list[tuple[str, str]]:
@@ -52,18 +100,22 @@ def explanations(board: Board) -> list[tuple[str, str]]:
     rule = f"{selection(board)}."
     if board.rule == "best":
         rule = "best: selected on test, each run at its best epoch on the test set; optimistic."
-    order = "best mean first" if len(board.columns) == 1 else "by name, the baseline first"
+    interval = f"half width of the {CONFIDENCE:.0%} t-interval of the mean"
     return [
         ("selection", rule),
         ("n", "seeds behind a number."),
-        (
-            "±",
-            f"half width of the {CONFIDENCE:.0%} t-interval of the mean; a single seed has none.",
-        ),
+        ("±", f"{interval}, 2.5 standard deviations of 3 seeds; a single seed has none."),
         ("Δ", _baseline(board)),
+        (
+            "bold, *",
+            "best of the column, and all that paired t-tests (Holm) do not part from it.",
+        ),
         ("column", "only runs whose settings agree in all but the mixup."),
         ("missing", "no run with a value. A cell without a number enters no mean."),
-        ("order", f"{order}. Differences within the intervals are no ranking."),
+        ("incomplete", "lacks a seed that another method has in that column; it is not ranked."),
+        *(_totals(board) if any(board.complete) else []),
+        *_floor(board),
+        ("order", "best mean over the columns first, incomplete methods last."),
     ]
 
 
@@ -74,5 +126,26 @@ def _baseline(board: Board) -> str:
     return f"not given: there are no runs of the baseline {board.baseline!r}."
 
 
-def _half(board: Board, half: float | None) -> str:
-    return "" if half is None else f"± {half:.{DIGITS[board.metric]}f}"
+def _totals(board: Board) -> list[tuple[str, str]]:
+    over = "over the columns of this board, each weighing the same"
+    return [
+        (
+            "verdict",
+            "better or worse: the interval of Δ leaves out 0 and Holm's p is below 0.05; too few "
+            "runs: no values whatever could make a Holm's p of so many methods so small.",
+        ),
+        ("Holm p", f"sign-flip test of the mean Δ {over}, adjusted for all methods."),
+        ("rank", f"by the mean {over}; open to: the ranks that no such test rules out."),
+        ("P(best)", "chance of the best mean with seeds without end; P(top 3) of the three best."),
+        ("optimism", "points of top-1 that choosing the best epoch on the test set would add."),
+    ]
+
+
+def _floor(board: Board) -> list[tuple[str, str]]:
+    known = zip(board.columns, board.floor, strict=True)
+    found = [f"{column.label}: {error:.2f}" for column, error in known if error is not None]
+    meaning = (
+        "binomial standard error of one accuracy on a test set of that size; it bounds what holds "
+        "beyond these images, and cancels in part in Δ"
+    )
+    return [("floor", f"{meaning}. {'; '.join(found)}.")] if found else []

@@ -1,0 +1,103 @@
+"""What a board shows, in sentences that claim no more than the tests do."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from openmix.leaderboard.aggregate import Aggregate, pairs_needed
+from openmix.leaderboard.metric import DIGITS, HIGHER_IS_BETTER
+from openmix.leaderboard.statistics import Estimate
+
+if TYPE_CHECKING:
+    from openmix.leaderboard.board import Board
+
+
+def sentences(board: "Board") -> list[str]:
+    """How much is complete, who is best, who beats the baseline, and what more seeds could tell."""
+    named = zip(board.rows, board.aggregates, strict=True)
+    ranked = {row.label: total for row, total in named if total}
+    said = [_complete(board, len(ranked))]
+    if len(ranked) > 1:
+        said += [_best(ranked), _baseline(board, ranked), _power(board, ranked)]
+    return list(filter(None, said))
+
+
+def _complete(board: "Board", ranked: int) -> str:
+    protocols, runs = len(board.columns), board.progress[0][1] if board.progress else 0
+    has = f"{plural(runs, 'run')} over {plural(protocols, 'protocol')}"
+    if ranked == len(board.rows):
+        return f"All {plural(ranked, 'method')} are complete with {has} each."
+    said = f"{ranked} of {plural(len(board.rows), 'method')} are complete with {has} each"
+    if board.common:
+        rows, shared = len(board.common.rows), board.common.progress[0][1]
+        said += f"; all {rows} that have a value share {plural(shared, 'run')} of these"
+    return f"{said}. The others are not ranked."
+
+
+def _best(ranked: dict[str, Aggregate]) -> str:
+    first, *others = ranked
+    tied = [label for label in others if ranked[label].top]
+    if not ranked[first].top:
+        return f"{first} has the best mean; one seed a protocol says nothing of its certainty."
+    if not tied:
+        return f"{first} is best, and every other method can be told from it."
+    if len(tied) == len(others):
+        return f"{first} has the best mean, but no method can be told from it."
+    return f"{first} has the best mean; not separable from it: {listed(tied)}."
+
+
+def _baseline(board: "Board", ranked: dict[str, Aggregate]) -> str:
+    if board.baseline not in ranked:
+        lacking = any(row.label == board.baseline for row in board.rows)
+        why = "is not complete" if lacking else "has no runs"
+        return f"The baseline {board.baseline} {why}, so that no method is compared to it."
+    verdicts = {label: total.verdict for label, total in ranked.items()}
+    said = []
+    for verdict in ("better", "worse"):
+        found = [label for label in ranked if verdicts[label] == verdict]
+        if found:
+            told = [f"{label} ({signed(board.metric, ranked[label].delta)})" for label in found]
+            said.append(f"{verdict} than {board.baseline}: {listed(told)}")
+    open_ = sum(verdict == "not separable" for verdict in verdicts.values())
+    if open_:
+        said.append(f"not separable from {board.baseline}: {plural(open_, 'method')}")
+    if not said:
+        return ""
+    text = "; ".join(said)
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _power(board: "Board", ranked: dict[str, Aggregate]) -> str:
+    pairs, others = board.progress[0][1], len(ranked) - 1
+    needed = pairs_needed(others)
+    if pairs >= needed:
+        return ""
+    said = (
+        f"{plural(pairs, 'run')} a method cannot tell {plural(others + 1, 'method')} apart, "
+        f"whatever their values: a sign-flip test then needs {needed}, by more seeds or protocols."
+    )
+    deltas = [total.delta for total in ranked.values() if total.delta and total.delta.half]
+    if not deltas:
+        return said
+    sign = 1 if HIGHER_IS_BETTER[board.metric] else -1
+    above = sum(sign * delta.mean > delta.half for delta in deltas)
+    below = sum(sign * delta.mean < -delta.half for delta in deltas)
+    return (
+        f"{said} Taken one at a time, and so with more false alarms, {above} of {len(deltas)} have "
+        f"the 95 % interval of Δ on the better side of 0 and {below} on the worse."
+    )
+
+
+def signed(metric: str, estimate: Estimate) -> str:
+    """A difference with its sign and interval."""
+    half = "" if estimate.half is None else f" ± {estimate.half:.{DIGITS[metric]}f}"
+    return f"{estimate.mean:+.{DIGITS[metric]}f}{half}"
+
+
+def listed(names: Sequence[str], shown: int = 5) -> str:
+    """Names with commas, those beyond ``shown`` counted."""
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
