@@ -17,7 +17,7 @@ def sentences(board: "Board") -> list[str]:
     ranked = {row.label: total for row, total in named if total}
     said = [_complete(board, len(ranked))]
     if len(ranked) > 1:
-        said += [_best(ranked), _baseline(board, ranked), _power(board, ranked)]
+        said += [_best(board, ranked), _baseline(board, ranked), _power(board, ranked)]
     return list(filter(None, said))
 
 
@@ -33,8 +33,10 @@ def _complete(board: "Board", ranked: int) -> str:
     return f"{said}. The others are not ranked."
 
 
-def _best(ranked: dict[str, Aggregate]) -> str:
+def _best(board: "Board", ranked: dict[str, Aggregate]) -> str:
     first, *others = ranked
+    if board.progress[0][1] < pairs_needed(len(others)):
+        return f"{first} has the best mean."
     tied = [label for label in others if ranked[label].top]
     if not ranked[first].top:
         return f"{first} has the best mean; one seed a protocol says nothing of its certainty."

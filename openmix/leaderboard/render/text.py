@@ -10,6 +10,9 @@ HEAD = ("mixup", "mean", "±", "Δ", "n", "")
 LEFT = {"", "mixup", "verdict", "column", "source", "notes"}
 """Heads of columns of words; numbers stand on the right."""
 
+KEY = {"n", "±", "Δ", "bold, *", "verdict", "floor"}
+"""Terms that a terminal explains; the files explain all."""
+
 Line = tuple[str, ...]
 
 
@@ -23,7 +26,8 @@ def render(board: Board) -> str:
         lines = [words.published(board, match) for match in board.published]
         blocks.append("\n".join(["Published numbers", *_align([words.PUBLISHED, *lines])]))
     blocks.append("\n".join(board.statement))
-    blocks.append("\n".join(f"{term}: {meaning}" for term, meaning in words.explanations(board)))
+    terms = [(term, meaning) for term, meaning in words.explanations(board) if term in KEY]
+    blocks.append("\n".join(f"{term}: {meaning}" for term, meaning in terms))
     return "\n\n".join(blocks) + "\n"
 
 

@@ -71,8 +71,10 @@ def probability(p: float | None) -> str:
 
 
 def share(chance: float | None) -> str:
-    """A chance in percent; empty without one."""
-    return "" if chance is None else f"{100 * chance:.0f} %"
+    """A chance in percent, never quite 0 or 100: it is drawn at random; empty without one."""
+    if chance is None:
+        return ""
+    return "< 1 %" if chance < 0.01 else "> 99 %" if chance > 0.99 else f"{100 * chance:.0f} %"
 
 
 def incomplete(board: Board, line: int) -> str:
