@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install quickstart test test-fast lint format leaderboard docs gallery bench lock clean
+.PHONY: help install quickstart test test-fast storm lint format leaderboard docs gallery bench lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,10 @@ test: install ## run all tests, the slow ones too
 test-fast: install ## run the tests that take seconds
 	$(BIN)/python -m pytest -q -n 2 --dist worksteal -m 'not slow'
 
+storm: install ## kill the runs of a sweep 200 times, and its launcher, and compare what they end with
+	rm -rf build/storm
+	$(BIN)/python tests/sweep/storm.py build/storm
+
 lint: install ## check format and style
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -47,9 +51,10 @@ leaderboard: install ## render results/leaderboard from results/records
 docs: install ## write docs/mixups.md from the classes
 	$(BIN)/python tools/list.py mixups --markdown > docs/mixups.md
 
-gallery: install ## draw docs/gallery.jpg, a row for each of a dozen mixups
+gallery: install ## draw docs/gallery.jpg, a dozen mixups, and docs/gallery/, all of them by family
 	$(BIN)/python tools/preview.py seed=32 out=docs/gallery.jpg \
 		mixup=mixup,cutmix,resizemix,fmix,smoothmix,gridmixup,saliencymix,puzzlemix,snapmix,attentivemix,manifoldmix,transmix
+	$(BIN)/python tools/preview.py seed=32 out=docs/gallery 'mixup=glob(*)'
 
 bench: install ## how fast a step and the loader are
 	$(BIN)/python benchmarks/step_overhead.py
@@ -60,4 +65,4 @@ lock: ## resolve requirements.lock anew (needs uv)
 		--no-header --no-annotate --upgrade --output-file requirements.lock
 
 clean: ## remove the environment and what a run leaves behind
-	rm -rf $(VENV) build runs wandb results/quickstart *.egg-info .pytest_cache .ruff_cache
+	rm -rf $(VENV) build runs sweeps wandb results/quickstart *.egg-info .pytest_cache .ruff_cache

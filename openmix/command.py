@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 
 from openmix.config import Composed, check, compose, expand
 from openmix.errors import ConfigError, Diverged, Interrupted, Unsupported
@@ -29,7 +30,7 @@ def train(overrides: list[str], grid: bool) -> int:
         return _say(error, REFUSED)
     codes = []
     for point, error in zip(points, refused, strict=True):
-        codes.append(_train(Identity.of(point), error))
+        codes.append(carry_out(Identity.of(point), error)[0])
         if codes[-1] in (REQUEUE, CTRL_C):
             break
     return max(0 if grid and code == REFUSED else code for code in codes)
@@ -43,31 +44,49 @@ def _unsupported(composed: Composed) -> Unsupported | None:
         return error
 
 
-def _train(identity: Identity, refused: Unsupported | None) -> int:
+def carry_out(
+    identity: Identity, refused: Unsupported | None = None, report: Path | None = None
+) -> tuple[int, Exception | None]:
+    """Run one checked point, unless it is done; return the exit code and the error, if any.
+
+    ``refused`` is what speaks against its mixup and backbone; ``report`` a file that is kept up to
+    date with how far it is.
+    """
+    code, error = _attempt(identity, refused, report)
+    return (_say(error, code) if error else 0), error
+
+
+def _attempt(
+    identity: Identity, refused: Unsupported | None, report: Path | None
+) -> tuple[int, Exception | None]:
     try:
         if refused:
             identity.write(identity.record("unsupported", one_line(refused), facts={}))
-            return _say(refused, REFUSED)
+            return REFUSED, refused
         record = None if identity.config["force"] else identity.done()
         if record is None:
             from openmix.runner.run import run  # torch and timm take seconds to import
 
-            record = run(identity)
+            record = run(identity, report)
     except Interrupted as error:
-        return _say(error, CTRL_C if error.signal == signal.SIGINT else REQUEUE)
+        return (CTRL_C if error.signal == signal.SIGINT else REQUEUE), error
     except (ConfigError, Unsupported) as error:
-        return _say(error, REFUSED)
+        return REFUSED, error
     except Exception as error:
         if not isinstance(error, Diverged):
             traceback.print_exc()
-        return _say(error, FAILED)
+        return FAILED, error
+    _show(identity, record)
+    return 0, None
+
+
+def _show(identity: Identity, record: dict) -> None:
     rule = identity.config["select"]
     values = record["metrics"].get(rule, {}).items()
     finite = "  ".join(f"{name} {value:.4g}" for name, value in values if value is not None)
     run_name = f"{identity.dataset}  {identity.backbone}  {identity.title}  seed {identity.seed}"
     if SPEAKS:
         print(f"{run_name}  {rule}:  {finite or 'no finite value'}", flush=True)
-    return 0
 
 
 def _say(error: Exception, code: int) -> int:

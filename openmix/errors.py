@@ -11,6 +11,10 @@ class DataError(ConfigError):
     """A data set is missing or damaged; the message names the file and the command that gets it."""
 
 
+class Busy(ConfigError):
+    """Another process has it already; the message says which."""
+
+
 class Unsupported(ValueError):
     """This mixup cannot train this backbone; the message says what is missing."""
 

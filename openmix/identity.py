@@ -85,7 +85,7 @@ class Identity:
             "history": [],
             "cost": {},
             "environment": records.environment(facts),
-            "code": records.code(),
+            "code": parts.get("code") or records.code(),
             "data": {},
             "hashes": {},
             "restarts": 0,

@@ -1,5 +1,6 @@
 """Compose the config of one run, and say in one line why it cannot be composed."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -48,7 +49,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path = CONFIGS) -> 
         with hydra_on(folder):
             config = hydra.compose("train", overrides, return_hydra_config=True)
             choices = _choices(config)
-            defaults = _mixup_defaults(config, choices.get("mixup"))
+            defaults = mixup_defaults(config, choices.get("mixup"), folder)
         return Composed(config, choices, overrides, defaults, folder)
     except FAILURES as error:
         raise explain(error, folder, _tree(overrides, folder)) from error
@@ -78,13 +79,22 @@ def _choices(config: DictConfig) -> dict[str, str]:
     }
 
 
-def _mixup_defaults(config: DictConfig, name: str | None) -> dict:
+def mixup_defaults(config: DictConfig, name: str | None, folder: Path) -> dict:
     """The values of ``mixup/<name>.yaml``, resolved against the rest of ``config``."""
     if not name:
         return {}
-    plain = OmegaConf.create(OmegaConf.to_container(config))
-    plain["mixup"] = hydra.compose(f"mixup/{name}").get("mixup", {})
-    return OmegaConf.to_container(plain["mixup"], resolve=True) or {}
+    own = _mixup_file(name, folder)
+    if "${" in str(own):
+        own = OmegaConf.create({**OmegaConf.to_container(config), "mixup": own}).mixup
+    return OmegaConf.to_container(own, resolve=True) or {}
+
+
+def _mixup_file(name: str, folder: Path) -> DictConfig:
+    file = folder / "mixup" / f"{name}.yaml"
+    if file.is_file() and not re.search("^defaults:|@package", file.read_text("utf-8"), re.M):
+        return OmegaConf.load(file)  # as Hydra would, in a tenth of the time
+    with hydra_on(folder):
+        return hydra.compose(f"mixup/{name}").get("mixup", {})
 
 
 def _tree(overrides: list[str], folder: Path) -> DictConfig | None:

@@ -13,7 +13,7 @@ from omegaconf.errors import (
     UnsupportedInterpolationType,
 )
 
-from openmix.config.groups import CONFIGS, groups, names
+from openmix.config.groups import APART, CONFIGS, groups, names
 from openmix.config.signature import Signature, signature
 from openmix.config.suggest import hint, leaves, listing, one_line, unknown_key
 from openmix.errors import ConfigError
@@ -87,6 +87,8 @@ def _hydra(message: str, folder: Path, tree: DictConfig | None) -> str:
 def _no_default(found: re.Match, folder: Path, tree: DictConfig | None) -> str:
     """A choice for a group that has none yet, on the command line or in an overlay."""
     group, name = found["key"], found["value"]
+    if group in APART:
+        return f"{group}={name} is for tools/sweep.py; no part of a run"
     if group in groups(folder) and name:
         return f"{group} is not in the defaults; write +{group}={name}"
     return f"unknown group '{group}'{hint(group, groups(folder))}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
@@ -27,3 +28,8 @@ def expand(overrides: Sequence[str], config_dir: str | Path = CONFIGS) -> list[l
         return [list(run) for run in runs]
     except FAILURES as error:
         raise explain(error, folder, None) from error
+
+
+def value_of(override: str) -> Any:
+    """What a plain override sets its key to: 3 for ``seed=3``."""
+    return OverridesParser.create().parse_override(override).value()

@@ -81,11 +81,9 @@ class AttentiveMix(MaskMixer):
         )
         order = strength.flatten(1).argsort(1, descending=True)
         kept = self.grid**2 * lam + 1e-3  # of 49 cells, 6/49 are 6
-        if isinstance(kept, Tensor):
-            kept = kept.long().clamp(min=1)[:, None]
-        else:
-            kept = max(int(kept), 1)
-        first = torch.arange(self.grid**2, device=x.device) < kept
+        kept = kept.long()[:, None] if isinstance(kept, Tensor) else int(kept)
+        at = torch.arange(self.grid**2, device=x.device)
+        first = (at < kept) | (at == 0)
         cells = torch.empty_like(order, dtype=x.dtype)
         cells.scatter_(1, order, first.to(x.dtype).expand_as(order))
         return enlarged(cells.view_as(strength), *x.shape[-2:])

@@ -3,7 +3,8 @@ from torch import Tensor
 
 from openmix.mixups.base import Mixer
 from openmix.ops import draw
-from openmix.ops.blend import Partner, blend, partners
+from openmix.ops.blend import Partner, blend, has_channels_last, partners
+from openmix.ops.boxes import put
 from openmix.types import Probability
 
 
@@ -46,14 +47,14 @@ class ResizeMix(Mixer):
         return self._paste(x, partner, h, w), blend(y, partner, self.lam)
 
     def _paste(self, x: Tensor, partner: Partner, h: int, w: int) -> Tensor:
-        n, channels, height, width = x.shape
-        at = x.device
-        shrunk = x[:, :, torch.arange(h, device=at) * height // max(h, 1)]
-        shrunk = shrunk[..., torch.arange(w, device=at) * width // max(w, 1)]
-        top = torch.randint(height - h + 1, (n, 1), device=at) + torch.arange(h, device=at)
-        left = torch.randint(width - w + 1, (n, 1), device=at) + torch.arange(w, device=at)
-        row = torch.arange(n, device=at)[:, None, None, None]
-        channel = torch.arange(channels, device=at)[:, None, None]
-        out = x.clone(memory_format=torch.preserve_format)
-        out[row, channel, top[:, None, :, None], left[:, None, None, :]] = partners(shrunk, partner)
+        n, at, (height, width) = len(x), x.device, x.shape[-2:]
+        rows = torch.arange(h, device=at) * height // max(h, 1)
+        columns = torch.arange(w, device=at) * width // max(w, 1)
+        shrunk = x.index_select(2, rows).index_select(3, columns)
+        top = torch.randint(height - h + 1, (n,), device=at)
+        left = torch.randint(width - w + 1, (n,), device=at)
+        layout = torch.channels_last if has_channels_last(x) else torch.contiguous_format
+        out = x.clone(memory_format=layout)
+        if h and w:
+            put(out, partners(shrunk, partner), top, left)
         return out

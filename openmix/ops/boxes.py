@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from openmix.ops import draw
-from openmix.ops.blend import Partner
+from openmix.ops.blend import Partner, has_channels_last
 
 
 class Box(NamedTuple):
@@ -74,3 +74,23 @@ def paste(x: Tensor, partner: Partner, box: Box) -> Tensor:
     else:
         target.copy_(source[partner])
     return out
+
+
+def put(image: Tensor, patch: Tensor, top: Tensor, left: Tensor) -> None:
+    """Write ``patch`` ``(N, C, h, w)`` into ``image`` ``(N, C, H, W)``, each row at its own place.
+
+    ``top`` and ``left`` ``(N,)`` are where it begins; it must lie inside. ``image`` is contiguous,
+    in either layout.
+    """
+    n, channels, height, width = image.shape
+    if has_channels_last(image):
+        one_plane = (t.permute(0, 2, 3, 1).flatten(2)[:, None] for t in (image, patch))
+        put(*one_plane, top, left * channels)
+        return
+    h, w = patch.shape[-2:]
+    plane = torch.arange(n * channels, device=image.device).view(n, channels, 1)
+    row = top.view(n, 1, 1) + torch.arange(h, device=image.device)
+    first = (plane * height + row) * width + left.view(n, 1, 1)
+    # A row of the patch is what lies together: view the image as all runs of w pixels.
+    runs = image.view(-1).as_strided((image.numel() - w + 1, w), (1, 1))
+    runs.index_copy_(0, first.flatten(), patch.reshape(-1, w))

@@ -52,7 +52,10 @@ def rearranged(x: Tensor, blocks: Tensor, side: int) -> Tensor:
         return taken.permute(0, 3, 1, 2)
     tall, wide = height // side, width // side
     # A row of pixels of a block is what lies together: number them all, take them as they come.
-    top, left = (blocks // side).view(n, 1, side, 1, side), (blocks % side).view(n, 1, side, 1, side)
+    top, left = (
+        (blocks // side).view(n, 1, side, 1, side),
+        (blocks % side).view(n, 1, side, 1, side),
+    )
     plane = torch.arange(n * channels, device=x.device).view(n, channels, 1, 1, 1)
     within = torch.arange(tall, device=x.device)[:, None]
     row = ((plane * side + top) * tall + within) * side + left

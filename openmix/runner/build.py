@@ -21,7 +21,7 @@ from openmix.runner import checkpoint, distributed, optimize, resume
 from openmix.runner.hooks import Average, History, Schedule, Watch
 from openmix.runner.learner import DistributedLearner, Learner
 from openmix.runner.loop import TrainLoop, ValLoop, seed_torch
-from openmix.runner.progress import progress
+from openmix.runner.progress import Report, progress
 from openmix.seeding import derive
 from openmix.tasks import Classification
 
@@ -154,10 +154,12 @@ def build(
     identity: str,
     title: str,
     backends: list[dict],
+    report: Path | None = None,
 ) -> Runner:
     """The Runner of one run, ready to ``train()``; it resumes from ``folder`` by itself.
 
-    ``backends`` are mmengine's visualiser back ends (wandb, TensorBoard).
+    ``backends`` are mmengine's visualiser back ends (wandb, TensorBoard); ``report`` is a file that
+    is kept up to date with how far the run is.
     """
     settings = config["runner"]
     net, mixer = build_networks(config)
@@ -190,6 +192,7 @@ def build(
     hooks += [Average()] if ema else []
     hooks += [resume.Resume(folder, settings["checkpoint_seconds"])]
     hooks += [progress(f"{title}  seed {config['seed']}")] if distributed.rank() == 0 else []
+    hooks += [Report(report)] if report and distributed.rank() == 0 else []
     hooks += [instantiate(hook) for hook in settings["hooks"]]
     runner = Runner(
         model=_wrap(learner, device),

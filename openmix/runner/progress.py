@@ -1,14 +1,22 @@
 """What a person sees of a run: a bar on a terminal, now and then a line elsewhere."""
 
+import json
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 from mmengine.hooks import Hook
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from openmix import atomic
+
 QUIET_SECONDS = 5
 """Least time between two lines where there is no terminal."""
+
+REPORT_SECONDS = 5
+"""Least time between two writings of a report."""
 
 
 def progress(title: str) -> Hook:
@@ -79,6 +87,35 @@ class Lines(Hook):
         eta = f"eta {(loop.max_iters - loop.iter) / rate:.0f} s" if rate else ""
         line = f"{self.title}  epoch {loop.epoch}/{loop.max_epochs}  {_note(runner)}  {eta}"
         print(line, file=sys.stderr, flush=True)
+
+
+class Report(Hook):
+    """Keep a small file up to date with how far the run is, for a sweep's table.
+
+    It holds ``epoch`` of ``epochs``, ``seconds_left`` where that is known, and ``began_at``, the
+    pass that this process began with.
+    """
+
+    priority = "VERY_LOW"
+
+    def __init__(self, file: Path):
+        self.file = file
+
+    def before_train(self, runner) -> None:
+        self.began, self.first = time.monotonic(), runner.train_loop.iter
+        self._write(runner)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        if time.monotonic() - self.last > REPORT_SECONDS:
+            self._write(runner)
+
+    def _write(self, runner) -> None:
+        loop, self.last = runner.train_loop, time.monotonic()
+        rate = (loop.iter - self.first) / max(self.last - self.began, 1e-9)
+        seconds = (loop.max_iters - loop.iter) / rate if rate else None
+        report = {"epoch": loop.epoch, "epochs": loop.max_epochs, "seconds_left": seconds}
+        with suppress(OSError):  # no run is lost for want of a report
+            atomic.write(self.file, json.dumps(report | {"began_at": self.first}))
 
 
 def _note(runner) -> str:

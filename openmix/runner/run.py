@@ -1,18 +1,14 @@
 """The life of one run: trained, interrupted, resumed, and put on record."""
 
-import fcntl
-import os
 import resource
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from openmix import records
+from openmix import lock, records
 from openmix.backbones import parameters
 from openmix.data import Data
 from openmix.errors import ConfigError, Interrupted, Unsupported
@@ -22,8 +18,10 @@ from openmix.runner.build import Runner
 from openmix.runner.resume import Resume
 
 
-def run(identity: Identity) -> dict:
+def run(identity: Identity, report: Path | None = None) -> dict:
     """Train a run from wherever it stands and return its record.
+
+    ``report`` is a file that is kept up to date with how far the run is.
 
     Raises:
         ConfigError: the request is wrong; nothing was recorded.
@@ -35,12 +33,12 @@ def run(identity: Identity) -> dict:
     main = distributed.rank() == 0
     try:
         data = build.build_data(config, device)
-        with _lock(identity.folder) if main else nullcontext():
+        with lock.held(identity.folder / "lock", "this run") if main else nullcontext():
             if config["force"] and main:
                 checkpoint.clear(identity.folder)
             distributed.barrier()
             try:
-                runner = _train(identity, data, device)
+                runner = _train(identity, data, device, report)
                 results = _results(runner, data, device)
             except (ConfigError, Interrupted):
                 raise
@@ -63,7 +61,7 @@ def run(identity: Identity) -> dict:
         distributed.stop()
 
 
-def _train(identity: Identity, data: Data, device: torch.device) -> Runner:
+def _train(identity: Identity, data: Data, device: torch.device, report: Path | None) -> Runner:
     config, folder = identity.config, identity.folder
     runner = build.build(
         config,
@@ -73,6 +71,7 @@ def _train(identity: Identity, data: Data, device: torch.device) -> Runner:
         identity=str(identity),
         title=identity.title,
         backends=loggers.backends(config["logger"], identity),
+        report=report,
     )
     try:
         runner.train()
@@ -138,26 +137,3 @@ def _facts(device: torch.device) -> dict:
         "device": torch.cuda.get_device_name(device) if cuda else "cpu",
         "threads": torch.get_num_threads(),
     }
-
-
-@contextmanager
-def _lock(folder: Path) -> Iterator[None]:
-    """Hold the run's folder; the system lets go of it however this process ends.
-
-    Raises ConfigError if another process trains the same run.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as file:
-        try:
-            # Not flock: a loader's workers would inherit it and outlive a killed run.
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            file.seek(0)
-            holder = file.read().strip() or "another process"
-            raise ConfigError(
-                f"this run is under way in {holder}; wait for it or stop it"
-            ) from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {socket.gethostname()}")
-        file.flush()
-        yield

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from openmix.mixups import AlignMix, Mixup
+from openmix.ops.transport import sinkhorn, squared_distances
 
 PARTNER = torch.tensor([2, 0, 1])
 
@@ -59,6 +60,20 @@ def test_a_shifted_copy_is_aligned_back():
     pair = torch.cat([h, h.flatten(2)[..., order].view_as(h)])
     mixed = AlignMix().align(pair, torch.tensor([1, 0]), 0.4, to_partner=False)
     torch.testing.assert_close(mixed, pair, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("iterations", [1, 9, 10, 11, 100])
+@pytest.mark.parametrize("scale", [0.1, 1.0, 10.0, 100.0])
+def test_plans_hold_whatever_the_costs(scale, iterations):
+    """Costs of up to 1e7 eps: by multiplication or not, the same as in float64 logarithms."""
+    h = features(6, 64, 4, 5, scale).relu().flatten(2)
+    cost = squared_distances(h, h.roll(1, 0))
+    exact = cost.double() / -0.1
+    for _ in range(iterations):
+        exact = exact - exact.logsumexp(2, keepdim=True)
+        exact = exact - exact.logsumexp(1, keepdim=True)
+    found = sinkhorn(cost, 0.1, iterations) * 20
+    torch.testing.assert_close(found, exact.exp().float(), rtol=1e-2, atol=5e-4)
 
 
 def test_plan_sums_to_one_over_both_axes():

@@ -68,6 +68,19 @@ def test_blend_is_the_weighted_sum(partner, shape):
     torch.testing.assert_close(blend(with_grad, partner, given), expected)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("shape", [(), (5,), (1, 1, 64, 80), (5, 1, 64, 80)], ids=str)
+@pytest.mark.parametrize("partner", [0, 1, 4, 7], ids=str)
+def test_large_batches_rotate_in_two_parts_alike(partner, shape, layout):
+    torch.manual_seed(0)
+    t = torch.randn(5, 3, 64, 80).contiguous(memory_format=layout)
+    weight = torch.rand(shape)
+    w = weight.view(-1, 1, 1, 1) if weight.ndim == 1 else weight
+    found = blend(t, partner, weight if shape else weight.item())
+    torch.testing.assert_close(found, w * t + (1 - w) * t.roll(partner, 0))
+    assert found.is_contiguous(memory_format=layout)
+
+
 def test_gradients_reach_features_and_learned_weights():
     torch.manual_seed(0)
     t, weight = torch.randn(4, 3, dtype=torch.double), torch.rand(4, 1, dtype=torch.double)

@@ -182,6 +182,22 @@ def test_blocks_are_laid_out_in_order():
     assert torch.equal(out[0, :, 2:, 3:], x[0, :, 2:, :3])
 
 
+def test_blocks_of_channels_last_images_are_laid_out_alike():
+    torch.manual_seed(0)
+    x, order = torch.randn(3, 3, 8, 12), torch.randint(16, (3, 16))
+    found = rearranged(x.contiguous(memory_format=torch.channels_last), order, 4)
+    assert torch.equal(found, rearranged(x, order, 4))
+    assert found.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_equal_bids_go_to_the_first_place():
+    """One salient block between two places as near: it moves to the upper one."""
+    saliency, shown = torch.zeros(1, 3, 3), torch.zeros(1, 3, 3)
+    saliency[0, 1, 1] = 0.9
+    shown[0, 0, 1] = shown[0, 2, 1] = 1.0
+    assert moves(saliency, shown, 0.1).tolist() == [[0, 4, 2, 3, 4, 5, 6, 7, 8]]
+
+
 def test_without_transport_each_block_is_blended_in_place():
     torch.manual_seed(0)
     x, saliency = torch.randn(2, 1, 4, 4), torch.rand(2, 4, 4)

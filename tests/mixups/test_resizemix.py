@@ -69,6 +69,18 @@ def test_shrinking_agrees_with_torch_nearest():
         assert torch.equal(out[0][out[0] != 0], expected[expected != 0].flatten())
 
 
+def test_every_layout_of_the_images_is_mixed_alike():
+    x = torch.randn(5, 3, 12, 20)
+    turned = x.mT.contiguous().mT
+    last = x.contiguous(memory_format=torch.channels_last)
+    found = []
+    for images in (x, last, turned):
+        torch.manual_seed(0)
+        found.append(ResizeMix().mix(images, torch.eye(5), ratio=0.6, partner=2)[0])
+    assert torch.equal(found[1], found[0]) and torch.equal(found[2], found[0])
+    assert not torch.equal(found[0], x)
+
+
 def test_a_box_too_small_to_show_changes_nothing(batch):
     x, y = batch(3, (8, 8))
     out, target = ResizeMix().mix(x, y, ratio=0.1)

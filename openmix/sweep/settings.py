@@ -1,0 +1,115 @@
+"""The settings of a launcher: the config group ``launcher``, which is no part of a run."""
+
+import re
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
+
+import hydra
+from omegaconf import OmegaConf
+from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
+
+from openmix.config.compose import FAILURES, hydra_on
+from openmix.config.explain import explain
+from openmix.config.groups import CONFIGS, key_of, names
+from openmix.config.suggest import hint, listing, unknown_key
+from openmix.config.values import phrase, problems
+from openmix.errors import ConfigError
+from openmix.types import Count
+
+
+class Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    processes: Count
+    fail_fast: Count | None
+
+
+class Local(Settings):
+    kind: Literal["local"]
+    jobs: Count | None
+    threads: Count | None
+
+
+def _limit(text: str) -> str:
+    if not re.fullmatch(r"\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}", text):
+        raise ValueError("a time limit as sbatch takes it, such as 08:00:00 or 1-12")
+    return text
+
+
+def _line(text: str) -> str:
+    if not re.fullmatch(r"-[^\n]*", text):
+        raise ValueError("an option of sbatch in one line, such as --exclude=node7")
+    return text
+
+
+def _word(text: str) -> str:
+    if not re.fullmatch(r"[^\s'\"\\]+", text):
+        raise ValueError("one word without quotes")
+    return text
+
+
+Word = Annotated[str, AfterValidator(_word)]
+
+
+class Slurm(Settings):
+    kind: Literal["slurm"]
+    partition: Word | None
+    account: Word | None
+    qos: Word | None
+    time: Annotated[str, AfterValidator(_limit)]
+    gres: Word | None
+    constraint: Word | None
+    cpus: Count
+    mem: Word | None
+    nodes: Count
+    runs_per_task: Count
+    array_parallelism: Count
+    warn_seconds: Count
+    extra: list[Annotated[str, AfterValidator(_line)]]
+    setup: str
+    leaderboard: bool
+
+
+KINDS = {"local": TypeAdapter(Local), "slurm": TypeAdapter(Slurm)}
+
+
+def split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The launcher's words (``launcher=``, ``launcher.*``, ``fail_fast=``), and the others."""
+    ours = [word for word in words if re.match(r"[+~]*(launcher[.=]|fail_fast=)", word)]
+    return [f"launcher.{w}" if w.startswith("fail_fast") else w for w in ours], [
+        word for word in words if word not in ours
+    ]
+
+
+def settings(words: Sequence[str]) -> Local | Slurm:
+    """The settings that ``launcher=NAME launcher.KEY=VALUE`` give; ``local`` unless named.
+
+    Raises ConfigError for whatever is wrong with them.
+    """
+    chosen = [word.partition("=")[2] for word in words if key_of(word) == "launcher"]
+    name, known = (chosen or ["local"])[-1], names("launcher")
+    if name not in known:
+        raise ConfigError(
+            f"unknown launcher '{name}'{hint(name, known) or ';'} available: {listing(known)}"
+        )
+    values = [word for word in words if key_of(word) != "launcher"]
+    plain = None
+    try:
+        with hydra_on(CONFIGS):
+            plain = hydra.compose(f"launcher/{name}")
+            config = hydra.compose(f"launcher/{name}", values)
+        return read(OmegaConf.to_container(config, resolve=True)["launcher"])
+    except FAILURES as error:
+        raise explain(error, CONFIGS, plain) from error
+
+
+def read(tree: dict[str, Any]) -> Local | Slurm:
+    """Check settings from a config or a file; ConfigError names the first mistake."""
+    adapter = KINDS[tree["kind"]]
+    errors = problems(adapter, tree)
+    for error in errors:
+        if error["type"] == "extra_forbidden":
+            keys = [f"launcher.{name}" for name in tree if name != error["loc"][-1]]
+            raise ConfigError(unknown_key(f"launcher.{error['loc'][-1]}", keys))
+    if errors:
+        raise ConfigError(phrase(errors[:1], tree, "launcher"))
+    return adapter.validate_python(tree)
