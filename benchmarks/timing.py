@@ -28,7 +28,7 @@ def steady() -> None:
 
 
 def turns(
-    calls: dict[str, Call], device: torch.device, rounds: int = 15, least: float = 3e-3
+    calls: dict[str, Call], device: torch.device, rounds: int = 15, least: float = 3e-2
 ) -> dict[str, list[float]]:
     """Seconds of each call in each round; short ones are repeated for ``least`` seconds."""
     clock = time.process_time if device.type == "cpu" else time.perf_counter
