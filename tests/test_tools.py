@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from openmix.config.groups import names
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -13,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
     ("arguments", "shown"),
     [
         (["tools/train.py", "--cfg", "job", "+exp=cifar100_fmix"], "openmix.mixups.fmix.FMix"),
-        (["tools/train.py", "--help"], "mixup: alignmix"),
+        (["tools/train.py", "--help"], f"mixup: {names('mixup')[0]}"),
     ],
     ids=["cfg", "help"],
 )

@@ -10,9 +10,10 @@ from openmix.sweep.settings import Local, Slurm, read
 
 
 class Held(NamedTuple):
-    """A run that a launcher still answers for: in which job, and whether that has begun."""
+    """A run that a launcher still answers for: in which job, of which launch, whether it began."""
 
     job: str
+    launch: int
     begun: bool
 
 
@@ -80,7 +81,7 @@ def held(sweep: Sweep) -> tuple[dict[int, Held], list[str]]:
         if answer is None:
             silent.append(kind)
             answer = {
-                run: Held(job["id"], begun=True)
+                run: Held(job["id"], launch["number"], begun=True)
                 for launch in launches(sweep)
                 for job in launch["jobs"]
                 for task in job["tasks"]

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -41,9 +41,7 @@ class LocalLauncher:
         return f"{len(slots)} at a time{where}, CPU threads each: {slots[0]['OMP_NUM_THREADS']}"
 
     def start(self, sweep: Sweep, runs: Sequence[int], number: int) -> list[str]:
-        deadline = time.monotonic() + START_SECONDS
-        while _pool(sweep) and _queue(sweep).get("told") and time.monotonic() < deadline:
-            time.sleep(POLL_SECONDS)
+        _patiently(lambda: not (_pool(sweep) and _queue(sweep).get("told")))
         if by := _pool(sweep):
             return [f"{len(runs)} runs join those of {by}, with its settings"]
         with (sweep.folder / "pool.log").open("ab") as log:
@@ -54,12 +52,8 @@ class LocalLauncher:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
-        while _queue(sweep).get("pid") != process.pid and process.poll() is None:
-            if time.monotonic() > deadline:
-                break
-            time.sleep(0.02)
-        if process.poll() or time.monotonic() > deadline:
+        _patiently(lambda: process.poll() is not None or _queue(sweep).get("pid") == process.pid)
+        if process.poll() or _queue(sweep).get("pid") != process.pid:
             raise LaunchError(f"the pool did not start; see {sweep.folder / 'pool.log'}")
         return [f"{len(runs)} runs in process {process.pid}: {self.preview(sweep, runs)}"]
 
@@ -67,22 +61,28 @@ class LocalLauncher:
         by = _pool(sweep)
         if not by:
             return {}
-        queue = _queue(sweep)
-        waiting = {run: Held(by, begun=False) for run in queue.get("waiting", [])}
-        return waiting | {run: Held(by, begun=True) for run in queue.get("begun", [])}
+        runs = {"waiting": [], "begun": []} | _queue(sweep)
+        waiting = {run: Held(by, number, begun=False) for run, number in runs["waiting"]}
+        return waiting | {run: Held(by, number, begun=True) for run, number in runs["begun"]}
 
     def stop(self, sweep: Sweep) -> list[str]:
         lines = []
         if by := _pool(sweep):
             lines.append(_tell(_queue(sweep), by))
-            deadline = time.monotonic() + START_SECONDS
-            while _pool(sweep) and not _queue(sweep)["told"] and time.monotonic() < deadline:
-                time.sleep(POLL_SECONDS)  # so that no launch joins a pool that ends
+            if _queue(sweep)["host"] == socket.gethostname():  # no launch may join a pool that ends
+                _patiently(lambda: not _pool(sweep) or _queue(sweep)["told"])
         for index in range(len(sweep)):
             status = read_status(sweep.run(index))
             if not status.job and status.pid != os.getpid() and status.alive(sweep.run(index)):
                 lines.append(_tell({"pid": status.pid, "host": status.host}, f"run {index}"))
         return lines
+
+
+def _patiently(condition: Callable[[], object]) -> None:
+    """Wait for a condition, but not for ever."""
+    deadline = time.monotonic() + START_SECONDS
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
 
 
 def _pool(sweep: Sweep) -> str | None:
@@ -91,7 +91,10 @@ def _pool(sweep: Sweep) -> str | None:
 
 
 def _queue(sweep: Sweep) -> dict:
-    """What the newest pool last said of itself: ``{"pid", "host", "told", "waiting", "begun"}``."""
+    """What the newest pool last said of itself.
+
+    ``waiting`` and ``begun`` are lists of runs, each with its launch; ``told`` says that it ends.
+    """
     try:
         return json.loads((sweep.folder / "queue.json").read_bytes())
     except FileNotFoundError:
@@ -192,9 +195,10 @@ class Pool:
             return False
 
     def _show(self) -> None:
-        begun = [index for index, _ in self.running.values()]
+        waiting = [(run, self.launch[run]) for run in self.queue]
+        begun = [(run, self.launch[run]) for run, _ in self.running.values()]
         here = {"pid": os.getpid(), "host": socket.gethostname(), "told": self.told}
-        content = json.dumps({**here, "waiting": list(self.queue), "begun": begun})
+        content = json.dumps({**here, "waiting": waiting, "begun": begun})
         if content != self.shown:
             atomic.write(self.sweep.folder / "queue.json", content)
             self.shown = content

@@ -25,6 +25,9 @@ TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
 ANSWER_SECONDS = 60
 """How long a command of SLURM may take."""
 
+QUEUE_SECONDS = 10
+"""How long `squeue` may take: `status` does without."""
+
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 
 Tasks = list[list[int]]
@@ -80,7 +83,8 @@ class SlurmLauncher:
         return lines
 
     def held(self, sweep: Sweep) -> dict[int, Held] | None:
-        jobs = {job["id"]: job["tasks"] for each in launches(sweep) for job in each["jobs"]}
+        jobs = {job["id"]: (each["number"], job["tasks"])
+                for each in launches(sweep) for job in each["jobs"]}  # fmt: skip
         try:
             queue = squeue()
         except LaunchError:
@@ -89,8 +93,9 @@ class SlurmLauncher:
         for name, state in queue.items():
             job, _, task = name.partition("_")
             if job in jobs and task:
-                held = Held(name, begun=state not in WAITING)
-                found |= {run: held for run in jobs[job][int(task)]}
+                number, tasks = jobs[job]
+                held = Held(name, number, begun=state not in WAITING)
+                found |= dict.fromkeys(tasks[int(task)], held)
         return found
 
     def stop(self, sweep: Sweep) -> list[str]:
@@ -191,7 +196,12 @@ def _association_limits(settings: Slurm) -> list[int]:
 def squeue() -> dict[str, str]:
     """State of each of this user's jobs and tasks, ``{"123_4": "PENDING"}``."""
     answer = command(
-        "squeue", "--noheader", "--array", f"--user={getpass.getuser()}", "--format=%i|%T"
+        "squeue",
+        "--noheader",
+        "--array",
+        f"--user={getpass.getuser()}",
+        "--format=%i|%T",
+        seconds=QUEUE_SECONDS,
     )
     return dict(line.strip().split("|", 1) for line in answer.splitlines() if "|" in line)
 
@@ -225,14 +235,14 @@ def srun_line(settings: Slurm, job: str) -> list[str]:
     ]
 
 
-def command(*words: str) -> str:
+def command(*words: str, seconds: float = ANSWER_SECONDS) -> str:
     """The output of a command of SLURM. Raises LaunchError with the first line it complained in."""
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=ANSWER_SECONDS)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=seconds)
     except FileNotFoundError:
         raise LaunchError(f"there is no {words[0]} here; this is no machine of a cluster") from None
     except subprocess.TimeoutExpired:
-        raise LaunchError(f"{words[0]} gave no answer in {ANSWER_SECONDS} s") from None
+        raise LaunchError(f"{words[0]} gave no answer in {seconds:g} s") from None
     if done.returncode:
         told = done.stderr.strip().splitlines() or done.stdout.strip().splitlines()
         raise LaunchError(f"{words[0]} refused: {told[-1] if told else done.returncode}")

@@ -96,6 +96,7 @@ def _settled(sweep: Sweep, index: int, held: Held | None) -> Status:
         return status
     if recorded and status.state != "unsupported" and sweep.done(index):
         return replace(status, state="done", reason="", message="", log=[])
-    if held and (not held.begun or status.state in ("planned", "preempted")):
+    earlier = held and status.launch != held.launch
+    if held and (earlier or not held.begun or status.state in ("planned", "preempted")):
         return replace(status, state="submitted", job=held.job)
     return Status() if status.state == "done" else status  # its record is gone

@@ -43,7 +43,10 @@ def launch(name: str, words: Sequence[str]) -> int:
     sweep, chosen, twice = _planned(name, words)
     _writable(sweep)
     if not (sweep.folder / "manifest.json").exists():
-        sweep = Sweep.create(sweep.folder, sweep.manifest)
+        with lock.held(sweep.folder / "launch.lock", f"a launch of {name}"):
+            if (sweep.folder / "manifest.json").exists():
+                raise ConfigError(f"{name} was launched by another just now; launch it again")
+            sweep = Sweep.create(sweep.folder, sweep.manifest)
         print(f"{name}: {len(sweep)} runs in {sweep.folder}", end="")
         print(f"; {twice} of the grid's points are repeated" if twice else "")
     return _start(sweep, chosen, to_do)
@@ -153,6 +156,8 @@ def board(folder: str, words: Sequence[str]) -> int:
     from openmix.leaderboard.publish import publish
 
     outcome = publish(options)
+    for problem in outcome.problems:
+        print(f"left out: {problem.path}: {problem.reason}", file=sys.stderr)
     print(outcome.text, *outcome.paths, sep="\n")
     return 0
 

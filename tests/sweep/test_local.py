@@ -66,7 +66,7 @@ def test_runs_are_told_apart_by_why_they_failed(sweep):
     assert "nothing to start" in sweep("launch", "a")
     assert "1 runs in process" in sweep("retry", "a", "reason=nan")
     sweep("wait", "a", code=1)
-    assert [s["attempt"] for s in sweep.statuses()] == [1, 1, 2, 1]
+    assert [s["attempt"] for s in sweep.statuses()] == [1, 2, 1, 1]
     assert "'reason=bad' is not reason" in sweep("retry", "a", "reason=bad", code=2)
 
 
@@ -114,6 +114,7 @@ def test_a_dead_pool_is_taken_over(sweep):
     sweep.until(lambda: len(sweep.processes("run")) == 2)  # it saved itself
     sweep.until(lambda: "1 stale" in sweep.summary())
     assert "1 runs" in sweep("launch", "a")
+    sweep.until(lambda: [s["attempt"] for s in sweep.statuses()] == [2, 1, 1])
     sweep("cancel", "a")
     assert sweep("wait", "a").splitlines()[-1] == "a: 3 runs: 3 preempted"
 

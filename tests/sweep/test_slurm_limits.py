@@ -51,7 +51,6 @@ def cluster(tmp_path, monkeypatch):
             script.chmod(0o755)
         monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
 
-    monkeypatch.setattr(slurm, "ANSWER_SECONDS", 5)
     return make
 
 
@@ -133,7 +132,7 @@ def test_jobs_in_the_queue_take_room(big, cluster):
 def test_a_refusal_is_told_in_a_line(commands, told, big, cluster, monkeypatch):
     cluster(**commands)
     if "sleep" in str(commands):
-        monkeypatch.setattr(slurm, "ANSWER_SECONDS", 0.3)
+        monkeypatch.setattr(slurm, "QUEUE_SECONDS", 0.3)
     with pytest.raises(LaunchError) as error:
         start(big)
     assert told in str(error.value) and str(error.value).endswith("; nothing was submitted")
@@ -162,10 +161,10 @@ def test_what_waits_and_what_runs_is_told_by_the_queue(big, cluster):
     cluster(squeue=f"printf '%s\\n' {' '.join(repr(word) for word in queue.split())}")
     held = SlurmLauncher(settings(["launcher=slurm"])).held(big)
     assert {run: tuple(each) for run, each in held.items()} == {
-        0: ("101_0", False),
-        7: ("101_7", True),
-        1004: ("102_3", True),
-        1005: ("102_4", False),
+        0: ("101_0", 0, False),
+        7: ("101_7", 0, True),
+        1004: ("102_3", 0, True),
+        1005: ("102_4", 0, False),
     }
     shown = survey(big, held)
     assert [i for i, status in enumerate(shown) if status.state == "submitted"] == [
@@ -174,6 +173,12 @@ def test_what_waits_and_what_runs_is_told_by_the_queue(big, cluster):
         1004,
         1005,
     ]
+
+    # What a job of an earlier launch left behind says nothing of this one.
+    write(big.run(7), Status("failed", "code", launch=-1))
+    write(big.run(1004), Status("failed", "code", launch=0))
+    shown = survey(big, held)
+    assert (shown[7].state, shown[1004].state) == ("submitted", "failed")
 
     lines = SlurmLauncher(settings(["launcher=slurm"])).stop(big)
     assert lines == ["3 tasks taken back", "2 tasks told to stop"]
@@ -187,9 +192,9 @@ def test_a_silent_controller_leaves_the_files(big, cluster, capsys, monkeypatch)
     write(big.run(3), Status("done"))
     big.record(3).parent.mkdir(parents=True)
     big.record(3).write_text("{}")
-    write(big.run(4), Status("failed", "oom", "out of memory", ["the last line"]))
+    write(big.run(4), Status("failed", "oom", "no memory", ["the last line"], launch=0))
     cluster(squeue="exec sleep 60")
-    monkeypatch.setattr(slurm, "ANSWER_SECONDS", 0.3)
+    monkeypatch.setattr(slurm, "QUEUE_SECONDS", 0.3)
     monkeypatch.setenv("OPENMIX_SWEEPS", str(big.folder.parent))
     assert verbs.status("a", []) == 1
     shown = capsys.readouterr().out
