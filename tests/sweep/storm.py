@@ -18,9 +18,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-RUN = ("+exp=digits_noisy", "dataset.train_limit=640", "epochs=3", "runner.checkpoint_seconds=0.05")
+RUN = (
+    "+exp=digits_noisy",
+    "dataset.train_limit=640",
+    "epochs=16",
+    "runner.checkpoint_seconds=0.05",
+)
 METHODS = ("none", "cutmix", "fmix", "manifoldmix")
-EARLY, LATE = 3.0, 1.5
+EARLY, LATE = 3.0, 1.0
 """A doomed process dies within EARLY seconds of its start, or within LATE of its first step."""
 
 
@@ -47,7 +52,7 @@ class Storm:
         return done
 
     def rage(self) -> None:
-        """Kill until the number is full, launching again whenever nothing is left; then finish."""
+        """Kill until the number is full or all is done, launching what is left; then finish."""
         self.launch()
         pools = {self.kills // 3, 2 * self.kills // 3}  # the launcher itself dies at these counts
         while self.deaths["run"] < self.kills:
@@ -57,8 +62,8 @@ class Storm:
                 pools.discard(self.deaths["run"])
                 self.deaths["launcher"] += self.kill(self.processes("pool"))
                 self.launch()
-            if not self.processes("pool"):
-                assert self.launch(), f"all done after {self.deaths['run']} kills"
+            if not self.processes("pool") and not self.launch():
+                break
         while self.launch():
             self.tool("sweep", "wait", "storm")
 
@@ -141,3 +146,4 @@ if __name__ == "__main__":
     storm.folder.mkdir(parents=True)
     storm.rage()
     print(storm.judge())
+    assert storm.deaths["run"] == kills, f"all was done after {storm.deaths['run']} kills"
