@@ -112,10 +112,13 @@ def test_twelve_runs_through_everything_a_cluster_does_to_them(slurm):
         [killed, raises]
     )
     records = slurm.records()
-    for index in {late, *pushed} - {raises}:
+    interrupted = {late, *pushed} - {raises}
+    # SLURM's own patience may end before a slow machine has saved; that run begins anew.
+    assert any(records[f"{sweep.identity(index)}.json"]["restarts"] for index in interrupted)
+    for index in interrupted:
         identity = sweep.identity(index)
         record = records[f"{identity}.json"]
-        assert record["restarts"] >= 1 and slurm.statuses()[index]["attempt"] >= 2
+        assert slurm.statuses()[index]["attempt"] >= 2
         calm = [f"paths.{name}={slurm.folder / 'calm' / name}" for name in ("runs", "records")]
         slurm.call(*identity.overrides, *calm, tool="train")
         assert slurm.records("calm/records")[f"{identity}.json"]["hashes"] == record["hashes"]
