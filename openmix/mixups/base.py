@@ -137,6 +137,29 @@ class MaskMixer(BetaMixer):
         return blend(x, partner, mask), blend(y, partner, self.lam)
 
 
+class AreaMixer(Mixer):
+    """A mask drawn without a λ of its own; the label follows the mask's area."""
+
+    def mask(self, x: Tensor) -> Tensor:
+        """Weight of the image itself, ``(1 or N, 1, H, W)``: 1 keeps it, 0 takes its partner."""
+        raise NotImplementedError
+
+    def mix(
+        self,
+        x: Tensor,
+        y: Tensor,
+        *,
+        partner: Partner | None = None,
+        mask: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        if partner is None:
+            partner = draw.shift(len(x))
+        if mask is None:
+            mask = self.mask(x)
+        self.lam = area(mask)
+        return blend(x, partner, mask), blend(y, partner, self.lam)
+
+
 def area(mask: Tensor) -> Tensor:
     """Share of each mask that is 1: ``(1 or N, 1)`` float32, whatever precision the mask has."""
     return mask.float().mean((-2, -1))

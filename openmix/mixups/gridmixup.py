@@ -1,13 +1,12 @@
 import torch
 from torch import Tensor
 
-from openmix.mixups.base import Mixer, area
+from openmix.mixups.base import AreaMixer
 from openmix.ops import draw
-from openmix.ops.blend import Partner, blend
 from openmix.types import Count, Positive, Probability
 
 
-class GridMixup(Mixer):
+class GridMixup(AreaMixer):
     """GridMixup: show the partner through a grid of square holes; labels follow their area.
 
     The holes fill a random crop of the image. The authors' crop may be larger than the image, so
@@ -61,18 +60,3 @@ class GridMixup(Mixer):
 
         rows, columns = open_along(height, tall, down), open_along(width, wide, right)
         return (~(rows[:, None] & columns)).to(x.dtype)[None, None]
-
-    def mix(
-        self,
-        x: Tensor,
-        y: Tensor,
-        *,
-        partner: Partner | None = None,
-        mask: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        if partner is None:
-            partner = draw.shift(len(x))
-        if mask is None:
-            mask = self.mask(x)
-        self.lam = area(mask)
-        return blend(x, partner, mask), blend(y, partner, self.lam)

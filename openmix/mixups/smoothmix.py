@@ -1,13 +1,12 @@
 from torch import Tensor
 
-from openmix.mixups.base import Mixer, area
+from openmix.mixups.base import AreaMixer
 from openmix.ops import draw
-from openmix.ops.blend import Partner, blend
 from openmix.ops.gaussian import bump
 from openmix.types import Positive
 
 
-class SmoothMix(Mixer):
+class SmoothMix(AreaMixer):
     """SmoothMix: show the partner through a soft round mask; the labels follow the mask's mean.
 
     The mask is a Gaussian of height 1 around a random pixel, shared by the batch. There is no code
@@ -36,18 +35,3 @@ class SmoothMix(Mixer):
         height, width = x.shape[-2:]
         sigma = self.low + (self.high - self.low) * draw.uniform()[0]
         return 1 - bump(x, sigma**2 * height * width)
-
-    def mix(
-        self,
-        x: Tensor,
-        y: Tensor,
-        *,
-        partner: Partner | None = None,
-        mask: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        if partner is None:
-            partner = draw.shift(len(x))
-        if mask is None:
-            mask = self.mask(x)
-        self.lam = area(mask)
-        return blend(x, partner, mask), blend(y, partner, self.lam)
