@@ -44,5 +44,8 @@ def if_alike(sweep: Sweep, status: Status, settings: Local | Slurm) -> None:
 
 
 def _kind(status: Status) -> tuple[str, str]:
-    """Failures are alike when only numbers tell them apart."""
-    return status.reason, re.sub(r"\d+", "#", status.message)
+    """Failures are alike when only numbers tell them apart.
+
+    A loss that became NaN, one that became infinite and weights that overflowed are one failure.
+    """
+    return status.reason, "" if status.reason == "nan" else re.sub(r"\d+", "#", status.message)
