@@ -64,9 +64,6 @@ class AdaMixUp(Mixer):
         self.policy = PolicyRegion(net, self.hidden)
         self.discriminator = _linear(head, head.out_features, 2)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("AdaMixUp looks inside the network: call mixer(net, x, y)")
-
     def forward(
         self, net: nn.Module, x: Tensor, y: Tensor, *, partner: Partner | None = None
     ) -> Mixed:

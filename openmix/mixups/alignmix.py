@@ -43,9 +43,6 @@ class AlignMix(BetaMixer):
         super().__init__(alpha, per_sample)
         self.prob, self.eps, self.iterations = prob, eps, iterations
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("AlignMix looks inside the network: call mixer(net, x, y)")
-
     def forward(
         self,
         net: nn.Module,

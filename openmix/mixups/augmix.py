@@ -51,9 +51,6 @@ class AugMix(Mixer):
             self.register_buffer(name, values, persistent=False)
         self.severity, self.width, self.depth, self.jsd = severity, width, depth, jsd
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("AugMix compares predictions: call mixer(net, x, y)")
-
     def forward(self, net: nn.Module, x: Tensor, y: Tensor) -> Mixed:
         with torch.autocast(x.device.type, enabled=False):
             views = [x, *(torch.empty_like(x).copy_(self.distort(x.float())) for _ in range(2))]

@@ -111,11 +111,6 @@ class AutoMix(Mixer):
         left = (math.cos(math.pi * self.clock.progress) + 1) / 2
         return self.last_decay - (self.last_decay - self.decay) * left
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError(
-            f"{type(self).__name__} looks inside the network: call mixer(net, x, y)"
-        )
-
     def forward(self, net: nn.Module, x: Tensor, y: Tensor) -> Mixed:
         self.teacher.follow(net, self.current_decay())
         with torch.no_grad(), internals.stage_map(self.teacher.net, self.layer) as seen:

@@ -80,8 +80,12 @@ class Mixer(nn.Module):
     def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Mixed images and targets.
 
-        Raises NotImplementedError where the method needs the network: call the mixer instead.
+        Raises NotImplementedError where the method needs the network, as one does that overrides
+        :meth:`forward` and not this: call the mixer instead.
         """
+        if type(self).forward is not Mixer.forward:
+            name = type(self).__name__
+            raise NotImplementedError(f"{name} needs the network: call mixer(net, x, y)")
         return x, y
 
     def forward(self, net: nn.Module, x: Tensor, y: Tensor) -> Mixed:

@@ -58,9 +58,6 @@ class CoMixup(Mixer):
         self.beta, self.gamma, self.eta = beta, gamma, eta
         self.threshold, self.omega, self.rounds, self.clean = threshold, omega, rounds, clean
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("CoMixup looks inside the network: call mixer(net, x, y)")
-
     def forward(self, net: nn.Module, x: Tensor, y: Tensor) -> Mixed:
         height, width = x.shape[-2:]
         if height % self.blocks or width % self.blocks:

@@ -45,11 +45,6 @@ class ManifoldMix(BetaMixer):
                 f"{type(net).__name__} has {count} stages; set mixup.layers"
             )
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError(
-            f"{type(self).__name__} looks inside the network: call mixer(net, x, y)"
-        )
-
     def forward(
         self,
         net: nn.Module,

@@ -54,9 +54,6 @@ class MixPro(BetaMixer):
         patches = F.interpolate(kept, (down * height, across * width), mode="nearest")
         return patches[..., :rows, :columns]
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("MixPro looks inside the network: call mixer(net, x, y)")
-
     def forward(
         self,
         net: nn.Module,

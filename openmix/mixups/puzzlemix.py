@@ -62,9 +62,6 @@ class PuzzleMix(Mixer):
         self.neighbourhood, self.transport = neighbourhood, transport
         self.price, self.moved, self.std = price, moved, std
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("PuzzleMix looks inside the network: call mixer(net, x, y)")
-
     def forward(
         self, net: nn.Module, x: Tensor, y: Tensor, *, partner: Partner | None = None
     ) -> Mixed:

@@ -44,9 +44,6 @@ class RankMixup(Mixer):
         self.mode, self.weight, self.alpha = mode, weight, alpha
         self.count, self.margin = count, margin
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("RankMixup compares two passes: call mixer(net, x, y)")
-
     def forward(self, net: nn.Module, x: Tensor, y: Tensor) -> Mixed:
         draws = [(draw.beta(self.alpha), draw.shift(len(x))) for _ in range(self.count)]
         blends = torch.cat([blend(x, partner, lam) for lam, partner in draws])

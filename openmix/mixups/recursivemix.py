@@ -47,9 +47,6 @@ class RecursiveMix(Mixer):
                 own.in_features, own.out_features, device=own.weight.device, dtype=own.weight.dtype
             )
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("RecursiveMix trains the network: call mixer(net, x, y)")
-
     def forward(self, net: nn.Module, x: Tensor, y: Tensor, *, box: Box | None = None) -> Mixed:
         height, width = x.shape[-2:]
         if box is None:

@@ -49,9 +49,6 @@ class SMMix(Mixer):
         low, high = (max(1, int(min(rows, columns) * ratio)) for ratio in (self.low, self.high))
         return draw.integer(low, high + 1)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("SMMix looks inside the network: call mixer(net, x, y)")
-
     def forward(
         self,
         net: nn.Module,

@@ -33,9 +33,6 @@ class SnapMix(Mixer):
         super().__init__()
         self.alpha = alpha
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("SnapMix looks inside the network: call mixer(net, x, y)")
-
     def forward(
         self,
         net: nn.Module,

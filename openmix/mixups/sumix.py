@@ -49,9 +49,6 @@ class SUMix(Mixer):
                 dtype=head.weight.dtype,
             )
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("SUMix compares two passes: call mixer(net, x, y)")
-
     def forward(
         self, net: nn.Module, x: Tensor, y: Tensor, *, partner: Partner | None = None
     ) -> Mixed:

@@ -40,9 +40,6 @@ class TokenMix(Mixer):
             mask[patch] = 0
         return mask.to(x, non_blocking=True).view(1, 1, rows, columns)
 
-    def mix(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
-        raise NotImplementedError("TokenMix looks inside the network: call mixer(net, x, y)")
-
     def forward(
         self,
         net: nn.Module,
