@@ -16,14 +16,15 @@ def sinkhorn(cost: Tensor, eps: float, iterations: int) -> Tensor:
 
     Sums over P are 1/Q after any number of iterations; sums over Q tend to 1/P. An iteration in
     logarithms holds whatever the costs. It is two launches on an accelerator but slow on the CPU,
-    which does nine of ten by multiplication: too few for the sums to leave the range of floats.
+    which does one that way and the rest by multiplication, ten at a time: too few for the sums to
+    leave the range of floats.
     """
     log_plan = cost / -eps
-    stride = 10 if cost.device.type == "cpu" else 1
-    for done in range(0, iterations, stride):
+    cpu = cost.device.type == "cpu"
+    for _ in range(1 if cpu else iterations):
         log_plan = log_plan.log_softmax(2).log_softmax(1)
-        if further := min(stride, iterations - done) - 1:
-            log_plan += _log_scales(log_plan, further)
+    for done in range(1, iterations if cpu else 1, 10):
+        log_plan += _log_scales(log_plan, min(10, iterations - done))
     return _exp(log_plan) / cost.shape[2]
 
 
@@ -31,10 +32,12 @@ def _log_scales(log_plan: Tensor, iterations: int) -> Tensor:
     """What as many iterations of matrix scaling add to ``log_plan``."""
     plan = _exp(log_plan)
     v = torch.ones_like(plan[:, :1])
+    small = plan.shape[1] < 32  # a batch of small products along columns is slow
     for _ in range(iterations):
-        u = 1 / ((plan * v).sum(2, keepdim=True) + 1e-30)
-        v = 1 / ((plan * u).sum(1, keepdim=True) + 1e-30)
-    return u.log() + v.log()
+        u = (plan @ v.transpose(1, 2)).add_(1e-30).reciprocal_()
+        over_p = (plan * u).sum(1, keepdim=True) if small else u.transpose(1, 2) @ plan
+        v = over_p.add_(1e-30).reciprocal_()
+    return u.log_() + v.log_()
 
 
 def _exp(t: Tensor) -> Tensor:
