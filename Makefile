@@ -45,8 +45,9 @@ format: install ## format and mend what ruff can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-leaderboard: install ## render results/leaderboard from results/records
-	$(BIN)/python tools/leaderboard.py
+leaderboard: install ## render the boards in results/leaderboard, one for each network
+	$(BIN)/python tools/leaderboard.py protocol=digits_noisy
+	$(BIN)/python tools/leaderboard.py protocol=digits_noisy_vit out=results/leaderboard/digits_noisy_vit
 
 docs: install ## write docs/mixups.md from the classes
 	$(BIN)/python tools/list.py mixups --markdown > docs/mixups.md

@@ -1,26 +1,28 @@
-"""The board in results/leaderboard belongs to the records in results/records."""
+"""The boards in results/leaderboard belong to the records in results/records."""
 
 from pathlib import Path
 
 import pytest
 
-from openmix.leaderboard.options import Options
+from openmix.leaderboard.options import parse
 from openmix.leaderboard.publish import publish
 
 ROOT = Path(__file__).resolve().parents[2]
 # The page holds packed data, whose bytes depend on the version of zlib.
 FILES = ["leaderboard.csv", "runs.csv", "published.csv", "leaderboard.md", "leaderboard.tex"]
+BOARDS = {"digits_noisy": ".", "digits_noisy_vit": "digits_noisy_vit"}
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    out = tmp_path_factory.mktemp("board")
-    outcome = publish(Options(records=str(ROOT / "results/records"), out=str(out)))
+@pytest.fixture(scope="module", params=BOARDS)
+def made(request, tmp_path_factory):
+    """A board made anew, and where that of the repository lies."""
+    out, records = tmp_path_factory.mktemp("board"), ROOT / "results/records"
+    outcome = publish(parse([f"records={records}", f"out={out}", f"protocol={request.param}"]))
     assert not outcome.problems
-    return out
+    return out, ROOT / "results/leaderboard" / BOARDS[request.param]
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_the_board_is_that_of_the_records(made, name):
-    there = ROOT / "results/leaderboard" / name
-    assert made.joinpath(name).read_text("utf-8") == there.read_text("utf-8"), "make leaderboard"
+    out, there = made
+    assert (out / name).read_text("utf-8") == (there / name).read_text("utf-8"), "make leaderboard"

@@ -35,10 +35,8 @@ class Storm:
         methods = METHODS[: max(1, runs // 3)]
         assert runs % len(methods) == 0, f"{runs} runs do not divide among {len(methods)} methods"
         self.grid = (*RUN, f"mixup={','.join(methods)}", f"seed=range(0,{runs // len(methods)})")
-        self.jobs, self.env = (
-            jobs,
-            os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""},
-        )
+        self.jobs = jobs
+        self.env = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
         self.deaths: Counter[str] = Counter()
         self.doom: dict[int, float | None] = {}
         self.runs = folder / "sweeps/storm/runs"
