@@ -7,7 +7,7 @@ from openmix.config.groups import key_of
 from openmix.errors import Unsupported
 from openmix.viz.photos import PHOTOS, SIZE
 
-NETWORKS = (["backbone=resnet50"], ["backbone=vit_tiny", "backbone.patch_size=16"])
+NETWORKS = (["backbone=resnet18_224"], ["backbone=vit_tiny", "backbone.patch_size=16"])
 """Small networks to look inside of, where no backbone is asked for; the first that will do is."""
 
 
