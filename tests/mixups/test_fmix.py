@@ -112,7 +112,7 @@ def test_isotropic_power_falls_with_frequency_alike_in_all_directions():
     torch.manual_seed(0)
     image = low_frequency(4000, 16, 16, 3.0, "isotropic", CPU)
     power = torch.fft.fft2(image).abs().square().mean(0)
-    torch.testing.assert_close(power[1:8, 0], power[0, 1:8], rtol=0.15, atol=0)
+    torch.testing.assert_close(power, power.T, rtol=0.15, atol=0)
     k = torch.arange(1.0, 8)
     torch.testing.assert_close(power[0, 1:8] / power[0, 1], k**-6, rtol=0.15, atol=0)
     torch.testing.assert_close(power[1, 1] / power[0, 2], torch.tensor(8.0), rtol=0.15, atol=0)
