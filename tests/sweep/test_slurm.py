@@ -63,9 +63,21 @@ def training(sweep, but: set[int] = frozenset()) -> dict[int, int]:
     return found
 
 
-def pending_term(pid: int) -> bool:
-    """Whether SIGTERM waits for a stopped process."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+def send(pid: int, number: signal.Signals) -> bool:
+    """Send a signal; whether the process was there."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def told(pid: int) -> bool:
+    """Whether SIGTERM waits for a stopped process, or SLURM had it go on and it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
     masks = [int(line.split()[1], 16) for line in lines if line.startswith(("SigPnd", "ShdPnd"))]
     return any(mask >> (signal.SIGTERM - 1) & 1 for mask in masks)
 
@@ -74,8 +86,8 @@ def test_twelve_runs_through_everything_a_cluster_does_to_them(slurm):
     grid = (*slurm.tiny, "epochs=6", "mixup=none,cutmix", "seed=range(0,6)")
     limit = ("launcher.time=00:02:00", "launcher.warn_seconds=30")
     assert "#SBATCH --array=0-11%256" in slurm("plan", "a", *grid, *SLURM, *limit)
-    told = slurm("launch", "a", *grid, *SLURM, *limit)
-    assert "12 runs in 12 tasks" in told and "the leaderboard, when all have ended" in told
+    shown = slurm("launch", "a", *grid, *SLURM, *limit)
+    assert "12 runs in 12 tasks" in shown and "the leaderboard, when all have ended" in shown
     assert states(slurm).keys() <= {"submitted", "running"}
     assert "nothing to start" in slurm("launch", "a")
     sweep = Sweep.open(slurm.at("a"))
@@ -88,22 +100,23 @@ def test_twelve_runs_through_everything_a_cluster_does_to_them(slurm):
     os.kill(pid, signal.SIGKILL)
     slurm.until(lambda: states(slurm).get("failed"))
     # Whatever runs then is pushed off its nodes by a partition of higher priority.
-    pushed = slurm.until(lambda: training(slurm, {killed, raises}))
-    for pid in pushed.values():
-        os.kill(pid, signal.SIGSTOP)  # so that none is done before
+    pushed = slurm.until(lambda: {  # stopped, so that none is done before
+        index: pid for index, pid in training(slurm, {killed, raises}).items()
+        if send(pid, signal.SIGSTOP)
+    })  # fmt: skip
     wall = ["sbatch", "--partition=high", "--nodes=2", "--exclusive", "--wrap=sleep 2"]
     subprocess.run(wall, cwd=slurm.folder, env=slurm.env, check=True, capture_output=True)
     for pid in pushed.values():
-        slurm.until(lambda: pending_term(pid))  # noqa: B023
-        os.kill(pid, signal.SIGCONT)
+        slurm.until(lambda: told(pid))  # noqa: B023
+        send(pid, signal.SIGCONT)
     slurm.until(lambda: not set(pushed.values()) & set(slurm.processes("run")))
     assert slurm.statuses()[min(pushed)]["state"] in ("preempted", "running")
     # One meets its time limit: it stands still until SLURM has sent the warning.
     others = {killed, raises, *pushed}
     late, pid = slurm.until(lambda: next(iter(training(slurm, others).items()), None))
     os.kill(pid, signal.SIGSTOP)
-    slurm.until(lambda: pending_term(pid), 150)  # two minutes
-    os.kill(pid, signal.SIGCONT)
+    slurm.until(lambda: told(pid), 150)  # two minutes
+    send(pid, signal.SIGCONT)
 
     shown = slurm("wait", "a", code=1)
     assert shown.strip().splitlines()[-1] == "a: 12 runs: 10 done, 2 failed (1 code, 1 killed)"
