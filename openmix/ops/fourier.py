@@ -21,7 +21,7 @@ def _decay(height: int, width: int, power: float, variant: Variant, device: torc
     fx = torch.fft.rfftfreq(width, device=device)
     scale = (fy**2 + fx**2).sqrt().clamp(min=1 / max(height, width)) ** -power
     if variant == "isotropic":  # these columns lose half their power when the image is made real
-        scale[:, (fx == 0) | (fx == 0.5)] *= 2**0.5
+        scale = torch.where((fx == 0) | (fx == 0.5), scale * 2**0.5, scale)
     return scale
 
 

@@ -20,10 +20,10 @@ def sinkhorn(cost: Tensor, eps: float, iterations: int) -> Tensor:
     leave the range of floats.
     """
     log_plan = cost / -eps
-    cpu = cost.device.type == "cpu"
-    for _ in range(1 if cpu else iterations):
+    in_logs = 1 if cost.device.type == "cpu" else iterations
+    for _ in range(in_logs):
         log_plan = log_plan.log_softmax(2).log_softmax(1)
-    for done in range(1, iterations if cpu else 1, 10):
+    for done in range(in_logs, iterations, 10):
         log_plan += _log_scales(log_plan, min(10, iterations - done))
     return _exp(log_plan) / cost.shape[2]
 
