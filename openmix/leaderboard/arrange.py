@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from openmix.records.identity import canonical, flatten, relevant, text
+from openmix.records.key import canonical, flatten, protocol, text
 
 
 @dataclass(frozen=True, order=True)
@@ -73,7 +73,7 @@ def columns_of(frame: pd.DataFrame) -> list[Column]:
 
 
 def _protocol(config: dict[str, Any]) -> dict[str, Any]:
-    return flatten({name: part for name, part in relevant(config).items() if name != "mixup"})
+    return flatten(protocol(config))
 
 
 def rows_of(frame: pd.DataFrame) -> dict[Row, pd.Index]:

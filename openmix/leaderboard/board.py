@@ -12,10 +12,10 @@ from openmix.leaderboard.aggregate import Aggregate, aggregate, profiles
 from openmix.leaderboard.arrange import Column, Row, columns_of, rows_of
 from openmix.leaderboard.cell import Cell, Run, scores, summarise, tops
 from openmix.leaderboard.friedman import Friedman, friedman
-from openmix.leaderboard.metric import HIGHER_IS_BETTER
 from openmix.leaderboard.published import PublishedMatch, match
 from openmix.leaderboard.statement import sentences
 from openmix.records import Problem
+from openmix.records.metrics import METRICS, PRIMARY
 
 Grid = dict[Row, list[list[Run]]]
 """The runs of each row, a list for every column."""
@@ -63,7 +63,7 @@ class Board:
 def build(
     frame: pd.DataFrame,
     rule: str = "median10",
-    metric: str = "top1",
+    metric: str = PRIMARY,
     baseline: str = "none",
     problems: Iterable[Problem] = (),
     published: Sequence[dict[str, str]] = (),
@@ -94,7 +94,7 @@ def _grid(frame: pd.DataFrame, columns: Sequence[Column], rule: str, metric: str
     numbers = pd.DataFrame(
         {
             "score": frame[f"{rule}.{metric}"].where(frame.status == "done"),
-            "optimism": frame["best.top1"] - frame["median10.top1"],
+            "optimism": frame[f"best.{PRIMARY}"] - frame[f"median10.{PRIMARY}"],
         }
     )
     numbers = numbers.astype(object).where(numbers.notna(), None)
@@ -126,7 +126,7 @@ def _board(
     columns: list[Column],
     grid: Grid,
 ) -> Board:
-    sign = 1 if HIGHER_IS_BETTER[metric] else -1
+    sign = METRICS[metric].sign
     seeds = {row: [scores(runs) for runs in cells] for row, cells in grid.items()}
     cells = _cells(grid, seeds, baseline, sign)
     blocks = sorted(_all(grid))
@@ -164,7 +164,7 @@ def _board(
         profile=profile,
         friedman=diagram,
         floor=[_floor(frame, metric, column) for column in zip(*table, strict=True)],
-        published=match(published, frame, columns, order, table) if metric == "top1" else [],
+        published=match(published, frame, columns, order, table) if metric == PRIMARY else [],
     )
 
 
@@ -190,6 +190,6 @@ def _mean(values: Sequence[float | None]) -> float | None:
 def _floor(frame: pd.DataFrame, metric: str, column: Sequence[Cell]) -> float | None:
     means = [cell.value.mean for cell in column if cell.value]
     images = frame.test_images[[i for cell in column for i in cell.runs]].max()
-    if metric not in ("top1", "top5") or not means or not images > 0:
+    if not METRICS[metric].share or not means or not images > 0:
         return None
     return statistics.binomial_error(float(np.mean(means)), images)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from openmix.records.metrics import METRICS
+from openmix.records.metrics import METRICS, PRIMARY
 
 NAMES = ("epoch", "train_loss", *METRICS)
 POINTS = 60
@@ -27,7 +27,7 @@ class History:
     def of(cls, entries: Sequence[Mapping[str, Any]]) -> "History":
         """Thin the history of a record, to evaluated epochs if there are any."""
         entries = [entry for entry in entries if isinstance(entry.get("epoch"), int)]
-        kept = [entry for entry in entries if "top1" in entry] or entries
+        kept = [entry for entry in entries if PRIMARY in entry] or entries
         stride = -(-len(kept) // POINTS) or 1
         kept = kept[(len(kept) - 1) % stride :: stride]
         try:  # None becomes NaN

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from difflib import get_close_matches
 
 from openmix.errors import ConfigError
-from openmix.records.metrics import METRICS, RULES
+from openmix.records.metrics import METRICS, PRIMARY, RULES
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class Options:
     records: str = os.environ.get("OPENMIX_RECORDS", "results/records")
     out: str = "results/leaderboard"
     select: str = "median10"
-    metric: str = "top1"
+    metric: str = PRIMARY
     baseline: str = "none"
     dataset: str = ""
     backbone: str = ""
@@ -36,7 +36,7 @@ def parse(words: Sequence[str]) -> Options:
             raise ConfigError(f"unknown key {name!r}; {suggest(name, names)}")
         given[name] = value
     options = Options(**given)
-    for name, known in {"select": tuple(RULES), "metric": METRICS}.items():
+    for name, known in {"select": tuple(RULES), "metric": tuple(METRICS)}.items():
         value = getattr(options, name)
         if value not in known:
             raise ConfigError(f"unknown {name}={value}; {suggest(value, known)}")

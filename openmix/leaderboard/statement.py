@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from openmix.leaderboard.aggregate import Aggregate, pairs_needed
-from openmix.leaderboard.metric import DIGITS, HIGHER_IS_BETTER
 from openmix.leaderboard.statistics import Estimate
+from openmix.records.metrics import METRICS
 
 if TYPE_CHECKING:
     from openmix.leaderboard.board import Board
@@ -80,7 +80,7 @@ def _power(board: "Board", ranked: dict[str, Aggregate]) -> str:
     deltas = [total.delta for total in ranked.values() if total.delta and total.delta.half]
     if not deltas:
         return said
-    sign = 1 if HIGHER_IS_BETTER[board.metric] else -1
+    sign = METRICS[board.metric].sign
     above = sum(sign * delta.mean > delta.half for delta in deltas)
     below = sum(sign * delta.mean < -delta.half for delta in deltas)
     return (
@@ -91,8 +91,9 @@ def _power(board: "Board", ranked: dict[str, Aggregate]) -> str:
 
 def signed(metric: str, estimate: Estimate) -> str:
     """A difference with its sign and interval."""
-    half = "" if estimate.half is None else f" ± {estimate.half:.{DIGITS[metric]}f}"
-    return f"{estimate.mean:+.{DIGITS[metric]}f}{half}"
+    digits = METRICS[metric].digits
+    half = "" if estimate.half is None else f" ± {estimate.half:.{digits}f}"
+    return f"{estimate.mean:+.{digits}f}{half}"
 
 
 def listed(names: Sequence[str], shown: int = 5) -> str:

@@ -6,22 +6,15 @@
 ...     records.write(root, run | train(config))
 """
 
-from openmix.records.identity import key, protocol_key, variant
-from openmix.records.metrics import METRICS, RULES, select
+from openmix.records.fields import SCHEMA, RecordError, validate
+from openmix.records.key import key, protocol_key, variant
+from openmix.records.metrics import METRICS, PRIMARY, RULES, select
 from openmix.records.provenance import code, environment
-from openmix.records.record import (
-    SCHEMA,
-    Problem,
-    RecordError,
-    find,
-    path,
-    read,
-    validate,
-    write,
-)
+from openmix.records.record import Problem, find, path, read, write
 
 __all__ = [
     "METRICS",
+    "PRIMARY",
     "RULES",
     "SCHEMA",
     "Problem",

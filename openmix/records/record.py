@@ -1,5 +1,6 @@
-"""The record of one run: its fields, where it lies, and writing and reading it safely."""
+"""Records on disk: where a record lies, and writing and reading it safely."""
 
+import hashlib
 import json
 import math
 import re
@@ -10,50 +11,8 @@ from typing import Any, NamedTuple
 from pydantic_core import from_json
 
 from openmix import atomic
-from openmix.records.metrics import RULES
-
-SCHEMA = 1
-STATUSES = ("done", "failed", "unsupported")
-
-FIELDS: dict[str, tuple[type | tuple[type, ...], str]] = {
-    "schema": (int, "version of this layout; a reader refuses what is newer than itself"),
-    "status": (str, "done, failed or unsupported"),
-    "reason": (str, "one line saying why it is not done; empty when done"),
-    "key": (str, "12 hex digits: all config that can change the numbers, seed excepted"),
-    "protocol_key": (str, "12 hex digits: the same with mixup left out"),
-    "protocol": (str, "name of the protocol overlay, empty when none was used"),
-    "dataset": (str, "name of the chosen dataset"),
-    "backbone": (str, "name of the chosen backbone"),
-    "mixup": (str, "name of the chosen mixup"),
-    "variant": (str, "mixup values that differ from its file, e.g. alpha=0.5; empty when none"),
-    "seed": (int, "seed of the run"),
-    "epochs": (int, "epochs asked for"),
-    "overrides": (list, "command line overrides, as typed"),
-    "config": (dict, "resolved configuration"),
-    "selection": (str, "selection rule the run was started with"),
-    "metrics": (dict, "{rule: {top1, top5, ece: percent, nll: nats}}; null where undefined"),
-    "history": (list, "[{epoch, train_loss, lr, top1, top5, nll, ece, val_top1, ...}], by epoch"),
-    "cost": (
-        dict,
-        "images_per_second, peak_memory_mb, train_seconds, parameters, steps, world_size",
-    ),
-    "environment": (
-        dict,
-        "python, torch, torchvision, timm, mmengine, cuda, cudnn, device, threads, platform",
-    ),
-    "code": ((dict, type(None)), "commit, dirty; null when the package is not a git checkout"),
-    "data": (dict, "checksum; number of train, val and test images"),
-    "hashes": (dict, "sha256 of the final weights, optimizer and ema"),
-    "restarts": (int, "times the run was resumed"),
-    "started": (str, "ISO 8601, UTC"),
-    "finished": (str, "ISO 8601, UTC"),
-}
-"""Every field of a record: its type and what it holds. All are required; parts a run never reached
-are empty (``{}``, ``[]``, ``""``)."""
-
-
-class RecordError(ValueError):
-    """A file or dict that is no valid record; the message is one line."""
+from openmix.records.fields import RecordError, validate
+from openmix.records.upgrade import upgrade
 
 
 class Problem(NamedTuple):
@@ -77,55 +36,36 @@ def slug(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", str(name)).lstrip(".")[:100] or "_"
 
 
-def validate(record: Any) -> None:
-    """Raise RecordError, naming the first field that is missing or wrong."""
-    if not isinstance(record, dict) or not isinstance(record.get("schema"), int):
-        raise RecordError("not an openmix record")
-    if record["schema"] > SCHEMA:
-        newer = f"schema {record['schema']} is newer than {SCHEMA}, which this openmix reads"
-        raise RecordError(f"{newer}; update openmix")
-    if record["schema"] < SCHEMA:
-        raise RecordError(f"schema {record['schema']} is older than {SCHEMA}; run it again")
-    for name, (kind, _) in FIELDS.items():
-        if name not in record:
-            raise RecordError(f"field {name!r} is missing")
-        if not isinstance(record[name], kind) or isinstance(record[name], bool):
-            raise RecordError(f"field {name!r} is a {type(record[name]).__name__}")
-    if record["status"] not in STATUSES:
-        raise RecordError(f"status {record['status']!r} is none of {', '.join(STATUSES)}")
-    if (record["status"] == "done") == bool(record["reason"]):
-        raise RecordError("field 'reason' must be given exactly when a run is not done")
-    for name in ("key", "protocol_key"):
-        if not re.fullmatch("[0-9a-f]{12}", record[name]):
-            raise RecordError(f"field {name!r} is not 12 hex digits")
-    _validate_metrics(record["metrics"], record["status"])
-    if not all(isinstance(entry, dict) for entry in record["history"]):
-        raise RecordError("field 'history' must hold one object an epoch")
-
-
 def write(root: str | Path, record: dict[str, Any]) -> Path:
     """Write a record and return its path; readers see the old file or the new one, never a part.
 
-    Numbers that are not finite become null: JSON has no word for them. Raises RecordError for an
-    invalid record or an unknown field, OSError when the disk refuses; the old file then stays.
+    Numbers that are not finite become null: JSON has no word for them. The last line is a digest of
+    all others. Raises RecordError for an invalid record, OSError when the disk refuses; the old
+    file then stays.
     """
+    record = _finite(record)
     validate(record)
-    if unknown := sorted(record.keys() - FIELDS.keys()):
-        raise RecordError(f"unknown field {unknown[0]!r}")
     target = path(root, record)
-    atomic.write(target, _lines(_finite(record)))
+    atomic.write(target, _sealed(_lines(record)))
     return target
 
 
 def read(path: str | Path) -> dict[str, Any]:
     """Read one record; raises RecordError with one line for whatever is wrong with the file."""
     try:
-        record = from_json(Path(path).read_bytes(), allow_inf_nan=False)
+        content = Path(path).read_bytes()
+        record = from_json(content, allow_inf_nan=False)
     except OSError as error:
         raise RecordError(f"cannot be read: {error.strerror}") from None
     except ValueError:
         raise RecordError("damaged: not valid JSON") from None
+    if not isinstance(record, dict):
+        raise RecordError("not an openmix record")
+    digest = record.pop("digest", None)
+    record = upgrade(record)
     validate(record)
+    if digest is not None and not _unchanged(content, record, digest):
+        raise RecordError("was changed after it was written: its checksum differs")
     return record
 
 
@@ -143,15 +83,22 @@ def find(root: str | Path, run: Mapping[str, Any]) -> dict[str, Any] | None:
     return record if same and record["status"] == "done" else None
 
 
-def _validate_metrics(metrics: dict[str, Any], status: str) -> None:
-    if status == "done" and not metrics:
-        raise RecordError("field 'metrics' is empty, but the run is done")
-    for rule, values in metrics.items():
-        if rule not in RULES or not isinstance(values, dict):
-            raise RecordError(f"field 'metrics' holds {rule!r}, not {{rule: {{metric: value}}}}")
-        for name, value in values.items():
-            if isinstance(value, bool) or not isinstance(value, int | float | None):
-                raise RecordError(f"metric '{rule}.{name}' is a {type(value).__name__}")
+END = "\n}\n"
+SEAL = re.compile(rb',\n"digest": "([0-9a-f]{64})"\n}\n')
+
+
+def _sealed(lines: str) -> str:
+    digest = hashlib.sha256(lines.encode()).hexdigest()
+    return lines.removesuffix(END) + f',\n"digest": "{digest}"' + END
+
+
+def _unchanged(content: bytes, record: dict[str, Any], digest: str) -> bool:
+    """Whether a file says what was written, be it laid out otherwise."""
+    seal = SEAL.search(content, max(0, len(content) - 100))
+    lines = content[: seal.start()] + END.encode() if seal else b""
+    if hashlib.sha256(lines).hexdigest() == digest:
+        return True
+    return hashlib.sha256(_lines(record).encode()).hexdigest() == digest
 
 
 def _lines(record: dict[str, Any]) -> str:
@@ -163,7 +110,7 @@ def _lines(record: dict[str, Any]) -> str:
             epochs = ",\n".join(json.dumps(epoch, allow_nan=False) for epoch in value)
             text = f"[\n{epochs}\n]"
         fields.append(f"{json.dumps(name)}: {text}")
-    return "{\n" + ",\n".join(fields) + "\n}\n"
+    return "{\n" + ",\n".join(fields) + END
 
 
 def _finite(value: Any, name: str = "") -> Any:

@@ -7,13 +7,12 @@ from typing import Any
 
 from markupsafe import Markup
 
-from openmix.leaderboard import metric
 from openmix.leaderboard.figures import curves
 from openmix.leaderboard.figures.cost import clock
 from openmix.leaderboard.load import row
 from openmix.leaderboard.render.html_document import document
 from openmix.leaderboard.render.html_runs import origin, parts
-from openmix.records.metrics import RULES
+from openmix.records.metrics import METRICS, RULES
 
 HERE = Path(__file__).parent
 CURVES = {
@@ -33,7 +32,7 @@ def render(record: Mapping[str, Any], samples: Any) -> str:
         styles=[(HERE / "report.css").read_text(encoding="utf-8")],
         scripts=[],
         record=record,
-        metric=metric,
+        names=list(METRICS),
         rules=RULES,
         title=f"{record['mixup']} {record['variant']}".strip(),
         metrics=_metrics(record),
@@ -49,7 +48,7 @@ def render(record: Mapping[str, Any], samples: Any) -> str:
 def _metrics(record: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """A line a selection rule: its name, what it means, and every metric."""
     return [
-        (rule, [_number(values.get(name), metric.DIGITS[name]) for name in metric.NAMES])
+        (rule, [_number(values.get(name), METRICS[name].digits) for name in METRICS])
         for rule, values in record["metrics"].items()
     ]
 

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from openmix import atomic
+from openmix.records.metrics import METRICS, PRIMARY
 
 QUIET_SECONDS = 5
 """Least time between two lines where there is no terminal."""
@@ -119,6 +120,7 @@ class Report(Hook):
 
 
 def _note(runner) -> str:
-    tested = next((row for row in reversed(runner.history) if "top1" in row), None)
-    top1 = f"  top-1 {tested['top1']:.2f} %" if tested else ""
-    return f"loss {runner.watch.latest:.3f}{top1}"
+    metric = METRICS[PRIMARY]
+    tested = next((row for row in reversed(runner.history) if metric.name in row), None)
+    told = f"  {metric.label} {tested[metric.name]:.{metric.digits}f}" if tested else ""
+    return f"loss {runner.watch.latest:.3f}{told}"

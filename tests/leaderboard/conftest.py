@@ -16,7 +16,12 @@ def _make_run(mixup, seed, top1=None, *, recipe=None, variant="", config=None, *
     }
     metrics = {"top1": top1, "top5": None, "nll": 4.0 - top1 / 25, "ece": 5.5} if top1 else {}
     record = {
-        "schema": 1,
+        "schema": records.SCHEMA,
+        "task": "classification",
+        "method": "supervised",
+        "primary": "top1",
+        "measures": {name: metric.measure() for name, metric in records.METRICS.items()},
+        "sources": {},
         "status": "done",
         "reason": "",
         "key": records.key(config),

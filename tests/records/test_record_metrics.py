@@ -56,6 +56,12 @@ def test_median_and_best_agree_with_numpy(top1):
     assert chosen["last"]["top1"] == top1[-1]
 
 
+def test_the_best_epoch_is_the_lowest_where_lower_is_better():
+    history = epochs(50, 90, 60, nll=(2, 3, 1), val_nll=(1, 3, 2))
+    chosen = records.select(history, "nll", val=True)
+    assert chosen["best"] == {"top1": 60, "nll": 1} and chosen["val"] == {"top1": 50, "nll": 2}
+
+
 def test_every_rule_is_explained():
     assert set(records.select(epochs(1, val_top1=(1,)), val=True)) == set(records.RULES)
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 from markupsafe import Markup
 
-from openmix.leaderboard import metric
 from openmix.leaderboard.board import Board
 from openmix.leaderboard.cell import Cell
 from openmix.leaderboard.figures import cost, curves, profile, ranks, seeds
 from openmix.leaderboard.history import History
+from openmix.records.metrics import METRICS
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def _ranked(board: Board, column: int) -> Ranked:
     cells = zip(
         (row.label for row in board.rows), (line[column] for line in board.cells), strict=True
     )
-    sign = -1 if metric.HIGHER_IS_BETTER[board.metric] else 1
+    sign = -METRICS[board.metric].sign
     done = [(label, cell) for label, cell in cells if cell.value]
     return sorted(done, key=lambda item: (sign * item[1].value.mean, item[0]))
 
@@ -62,7 +62,7 @@ def _cost(board: Board, frame: pd.DataFrame, rows: Ranked) -> Figure | None:
     others = runs.total() - runs[usual]
     left_out = f"; {others} runs on other devices left out" if others else ""
     about = f"Mean time of a run on {usual}{left_out}. The line joins what nothing beats in both."
-    better = metric.HIGHER_IS_BETTER[board.metric]
+    better = METRICS[board.metric].higher
     return Figure("Cost", about, cost.draw(spots, board.metric, better))
 
 

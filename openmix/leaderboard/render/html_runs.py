@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from openmix.leaderboard import metric
 from openmix.leaderboard.board import Board
 from openmix.leaderboard.cell import Cell
 from openmix.leaderboard.figures.cost import clock
 from openmix.leaderboard.history import NAMES, History
 from openmix.leaderboard.render import csv, words
-from openmix.records.identity import flatten, text
+from openmix.records.key import flatten, text
+from openmix.records.metrics import METRICS
 
 
 class Pool:
@@ -67,7 +67,7 @@ def facts(board: Board, cell: Cell) -> list[tuple[str, str]]:
     """Terms and values that say what a cell stands for."""
     if cell.value is None:
         return [("outcome", cell.status), *([("reason", cell.note)] if cell.note else [])]
-    found = [(metric.NAMES[board.metric], f"{words.value(board, cell)} {words.half(board, cell)}")]
+    found = [(METRICS[board.metric].title, f"{words.value(board, cell)} {words.half(board, cell)}")]
     found.append(("selection", words.selection(board)))
     if delta := words.delta(board, cell):
         found.append((f"Δ to {board.baseline}, paired by seed", delta))
@@ -84,7 +84,7 @@ def _shown(board: Board) -> dict[str, tuple[str, str]]:
     rules = {
         f"{board.metric}, {rule}": (rule, board.metric) for rule in ("median10", "last", "best")
     }
-    others = {f"{m}, {board.rule}": (board.rule, m) for m in metric.NAMES if m != board.metric}
+    others = {f"{m}, {board.rule}": (board.rule, m) for m in METRICS if m != board.metric}
     return first | rules | others
 
 
@@ -98,7 +98,7 @@ class Panels:
 
     def run(self, run: Mapping[str, Any]) -> dict[str, Any]:
         """One run: its line of the table of seeds, and the numbers of its texts."""
-        numbers = [_number(run[f"{r}.{m}"], metric.DIGITS[m]) for r, m in self.shown.values()]
+        numbers = [_number(run[f"{r}.{m}"], METRICS[m].digits) for r, m in self.shown.values()]
         seconds, memory = run["train_seconds"], run["peak_memory_mb"]
         cost = [
             "–" if math.isnan(seconds) else clock(seconds),
@@ -114,7 +114,7 @@ class Panels:
             "origin": self.texts.put("\n".join("\t".join(pair) for pair in origin(run))),
             "config": self._config(run["config"]),
             "curves": [
-                self._curve(run["history"], self.metric, metric.DIGITS[self.metric]),
+                self._curve(run["history"], self.metric, METRICS[self.metric].digits),
                 self._curve(run["history"], "train_loss", 3),
             ],
         }

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from openmix.leaderboard import metric
 from openmix.leaderboard.aggregate import Aggregate
 from openmix.leaderboard.board import Board
 from openmix.leaderboard.cell import Cell
@@ -13,6 +12,7 @@ from openmix.leaderboard.figures import forest
 from openmix.leaderboard.figures.svg import Scale
 from openmix.leaderboard.render import words
 from openmix.leaderboard.statement import plural, signed
+from openmix.records.metrics import METRICS
 
 NOTHING = "—"
 
@@ -42,7 +42,7 @@ class Compared:
 
 def first(board: Board) -> str:
     """The direction in which a column of values is sorted first: the best on top."""
-    return "desc" if metric.HIGHER_IS_BETTER[board.metric] else "asc"
+    return "desc" if METRICS[board.metric].higher else "asc"
 
 
 def order(value: float | None) -> str:
@@ -59,7 +59,7 @@ def place(total: Aggregate) -> str:
 def winners(board: Board) -> list[Winner]:
     """One line a protocol that has a value."""
     found = []
-    sign = -1 if metric.HIGHER_IS_BETTER[board.metric] else 1
+    sign = -METRICS[board.metric].sign
     for j, column in enumerate(board.columns):
         cells = {row.label: line[j] for row, line in zip(board.rows, board.cells, strict=True)}
         cells = {label: cell for label, cell in cells.items() if cell.value}
@@ -109,7 +109,7 @@ def compared(board: Board) -> list[Compared]:
     for row, cells, total in zip(board.rows, board.cells, board.aggregates, strict=True):
         if total is None:
             continue
-        picture, digits = Markup(), metric.DIGITS[board.metric]
+        picture, digits = Markup(), METRICS[board.metric].digits
         if scale and total.delta:
             apart = total.verdict in ("better", "worse")
             picture = forest.draw(scale, total.delta, _single(cells), apart)

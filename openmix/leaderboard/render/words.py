@@ -3,11 +3,10 @@
 from openmix.leaderboard.aggregate import Aggregate
 from openmix.leaderboard.board import Board
 from openmix.leaderboard.cell import Cell
-from openmix.leaderboard.metric import DIGITS, HIGHER_IS_BETTER, NAMES
 from openmix.leaderboard.published import PublishedMatch
 from openmix.leaderboard.statement import plural, signed
 from openmix.leaderboard.statistics import CONFIDENCE
-from openmix.records.metrics import RULES
+from openmix.records.metrics import METRICS, RULES
 
 TOTALS = ("Δ", "Holm p", "verdict", "rank", "open to", "P(best)", "P(top 3)", "optimism")
 """Heads of what :func:`total` returns."""
@@ -18,8 +17,8 @@ PUBLISHED = ("mixup", "column", "paper", "ours", "inside our interval?", "source
 
 def caption(board: Board) -> str:
     """Name the metric and the selection rule."""
-    better = "higher" if HIGHER_IS_BETTER[board.metric] else "lower"
-    return f"Test {NAMES[board.metric]}, {better} is better; {selection(board)}"
+    better = "higher" if METRICS[board.metric].higher else "lower"
+    return f"Test {METRICS[board.metric].title}, {better} is better; {selection(board)}"
 
 
 def summary(board: Board) -> str:
@@ -33,12 +32,13 @@ def selection(board: Board) -> str:
 
 
 def value(board: Board, cell: Cell) -> str:
-    return f"{cell.value.mean:.{DIGITS[board.metric]}f}"
+    return f"{cell.value.mean:.{METRICS[board.metric].digits}f}"
 
 
 def half(board: Board, cell: Cell) -> str:
     """The interval of a cell, empty for a single run."""
-    return "" if cell.value.half is None else f"± {cell.value.half:.{DIGITS[board.metric]}f}"
+    digits = METRICS[board.metric].digits
+    return "" if cell.value.half is None else f"± {cell.value.half:.{digits}f}"
 
 
 def delta(board: Board, cell: Cell) -> str:

@@ -1,6 +1,7 @@
 """The key of a run: what counts, what does not, and how a variant is named."""
 
 import copy
+import importlib
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
 from openmix import records
-from openmix.records.identity import LEFT_OUT
+from openmix.records.key import LEFT_OUT
 
 CONFIG = {
     "seed": 0,
@@ -84,6 +85,44 @@ def test_mixup_is_in_the_key_but_not_in_the_protocol():
 
 def test_the_key_is_stable_over_releases():
     assert (records.key(CONFIG), records.protocol_key(CONFIG)) == ("1b570e95689b", "7e01c9b11846")
+
+
+key = importlib.import_module("openmix.records.key")  # the package calls a function so
+
+
+@pytest.fixture
+def grown(monkeypatch):
+    """Options that came later, a group that came later, and a class that moved."""
+    later = {"method": {"_target_": "m.Supervised"}, "m.Mask.place": "inside", "runner.nice": 0}
+    monkeypatch.setattr(key, "CAME_LATER", later)
+    monkeypatch.setattr(key, "MOVED", {"mixups.mask.Mask": "m.Mask"})
+
+
+def test_an_entry_that_came_later_is_no_part_of_the_key_at_its_old_meaning(grown):
+    old = changed("mixup", {"_target_": "m.Mask", "inner": [{"_target_": "m.Mask"}]})
+    new = copy.deepcopy(old) | {"method": {"_target_": "m.Supervised"}}
+    new["mixup"]["place"] = new["mixup"]["inner"][0]["place"] = "inside"
+    new["runner"]["nice"] = 0.0
+    assert records.key(new) == records.key(old)
+    assert records.protocol_key(new) == records.protocol_key(old)
+    new["mixup"]["inner"][0]["place"] = "anywhere"
+    assert records.key(new) != records.key(old)
+
+
+@pytest.mark.parametrize("value", [1, None, False])
+def test_an_entry_that_came_later_counts_at_any_other_value(grown, value):
+    assert records.key(changed("runner.nice", value)) != records.key(CONFIG)
+
+
+def test_an_option_that_came_later_is_that_of_its_class(grown):
+    old = changed("mixup", {"_target_": "m.Other"})
+    new = changed("mixup", {"_target_": "m.Other", "place": "inside"})
+    assert records.key(new) != records.key(old)
+
+
+def test_a_class_that_moved_keeps_the_name_by_which_keys_know_it(grown):
+    old, new = ({"_target_": name, "alpha": 1} for name in ("m.Mask", "mixups.mask.Mask"))
+    assert records.key(changed("mixup", new)) == records.key(changed("mixup", old))
 
 
 def test_the_config_is_left_as_it_was_and_may_be_a_dictconfig():

@@ -31,6 +31,25 @@ rounding, ``runner.hooks`` can change anything, ``runner.eval_every`` decides wh
 selected from.
 """
 
+CAME_LATER: dict[str, Any] = {
+    "dataset.name": None,
+}
+"""Entries that configs did not always have, with the value that means what was done before.
+
+So valued, an entry is no part of the key, and runs from before it came keep theirs. A name is a
+dotted path of the config, or that of a class and its option (``pkg.module.Class.option``), which
+holds wherever the class is named.
+"""
+
+ROW = ("method", "mixup")
+"""Groups that make the row of a board; all else makes its column."""
+
+MOVED: dict[str, str] = {}
+"""Classes and functions that moved: the ``_target_`` of today, and the one by which keys know it.
+
+The old name stays importable.
+"""
+
 
 def key(config: Mapping[str, Any]) -> str:
     """Identify a run but for its seed: 12 hex digits over all config that can change the numbers.
@@ -42,8 +61,13 @@ def key(config: Mapping[str, Any]) -> str:
 
 
 def protocol_key(config: Mapping[str, Any]) -> str:
-    """Identify what all methods of one leaderboard column share: :func:`key` without ``mixup``."""
-    return _digest({name: part for name, part in relevant(config).items() if name != "mixup"})
+    """Identify what all methods of one leaderboard column share: all but :data:`ROW`."""
+    return _digest(protocol(config))
+
+
+def protocol(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What :func:`relevant` keeps of a config, without the row of a board."""
+    return {name: part for name, part in relevant(config).items() if name not in ROW}
 
 
 def variant(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
@@ -63,8 +87,12 @@ def variant(config: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
 
 
 def relevant(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Copy the config in canonical form without the entries of :data:`LEFT_OUT`."""
-    tree = canonical(config)
+    """Copy the config in canonical form, as keys know it.
+
+    Without the entries of :data:`LEFT_OUT`, and as if those of :data:`CAME_LATER` and
+    :data:`MOVED` had never come or moved.
+    """
+    tree = _as_before(canonical(config))
     for dotted in LEFT_OUT:
         *parents, leaf = dotted.split(".")
         node = tree
@@ -73,6 +101,28 @@ def relevant(config: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(node, dict):
             node.pop(leaf, None)
     return tree
+
+
+def _as_before(node: Any, path: str = "") -> Any:
+    if isinstance(node, list):
+        return [_as_before(item, f"{path}.{number}") for number, item in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    target = node.get("_target_")
+    kept = {}
+    for name, value in node.items():
+        names = (f"{path}.{name}" if path else name, f"{target}.{name}")
+        value = _as_before(value, names[0])
+        if not any(each in CAME_LATER and _same(CAME_LATER[each], value) for each in names):
+            kept[name] = value
+    if isinstance(target, str):
+        kept["_target_"] = MOVED.get(target, target)
+    return kept
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Equal as JSON, where 1 and true are two things."""
+    return json.dumps(canonical(one), sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def canonical(value: Any) -> Any:
