@@ -6,8 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from openmix.errors import DataError
 
@@ -16,16 +15,20 @@ EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Images in memory: images (N, C, H, W) uint8, labels (N,) int64."""
+    """Images in memory: images (N, C, H, W) uint8, labels (N,) int64; tensors become arrays."""
 
-    images: Tensor
-    labels: Tensor
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self):
+        object.__setattr__(self, "images", np.asarray(self.images))
+        object.__setattr__(self, "labels", np.asarray(self.labels))
 
     def checksum(self) -> str:
         """SHA-256 over shape, pixels and labels."""
-        digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
-        digest.update(self.images.contiguous().numpy())
-        digest.update(self.labels.contiguous().numpy())
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images))
+        digest.update(np.ascontiguousarray(self.labels))
         return digest.hexdigest()
 
     def __len__(self) -> int:
@@ -38,8 +41,11 @@ class Folder:
 
     root: str
     paths: list[str]
-    labels: Tensor
+    labels: np.ndarray
     classes: list[str]
+
+    def __post_init__(self):
+        object.__setattr__(self, "labels", np.asarray(self.labels))
 
     def checksum(self) -> str:
         """SHA-256 over names relative to `root`, file sizes and labels; pixels are not read."""
@@ -72,11 +78,10 @@ def list_folder(root: Path, hint: str) -> Folder:
     for name, found in zip(classes, listed, strict=True):
         if not found:
             raise DataError(f"class folder {root / name} holds no images; {hint}")
-    counts = torch.tensor([len(found) for found in listed])
     return Folder(
         root=str(root),
         paths=[path for found in listed for path in found],
-        labels=torch.repeat_interleave(torch.arange(len(classes)), counts),
+        labels=np.repeat(np.arange(len(classes)), [len(found) for found in listed]),
         classes=classes,
     )
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from openmix.config.suggest import listing
 from openmix.data.base import Folder, list_folder
 from openmix.errors import DataError
 
@@ -24,10 +25,9 @@ def imagefolder(root: str) -> tuple[Folder, Folder]:
 def _pair(root: Path, test_name: str, hint: str) -> tuple[Folder, Folder]:
     train, test = list_folder(root / "train", hint), list_folder(root / test_name, hint)
     if train.classes != test.classes:
-        differ = sorted(set(train.classes) ^ set(test.classes))
-        named = ", ".join(differ[:3]) + (", ..." if len(differ) > 3 else "")
+        differ = listing(set(train.classes) ^ set(test.classes))
         raise DataError(
-            f"{root}: classes of train and {test_name} differ in {named}; "
+            f"{root}: classes of train and {test_name} differ in {differ}; "
             "give both folders the same class folders"
         )
     return train, test

@@ -208,7 +208,8 @@ class _Images:
         kept = torch.get_rng_state(), random.getstate(), np.random.get_state()
         try:
             images = [self._image(epoch, image) for epoch, image in items]
-            return self._stack(images, items), self.labels[[image for _, image in items]]
+            labels = self.labels[[image for _, image in items]]
+            return self._stack(images, items), torch.from_numpy(labels)
         except ConfigError as error:
             return error
         finally:

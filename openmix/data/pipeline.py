@@ -1,13 +1,13 @@
 """From the dataset and augment nodes of a config to loaders."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from hydra.utils import instantiate
 
 from openmix.data.base import Arrays, Folder
+from openmix.data.digest import Digest, load, make
 from openmix.data.loaders import FolderLoader, MemoryLoader, Order
 from openmix.data.normalise import Normalise
 from openmix.data.splits import noisy, split
@@ -20,7 +20,7 @@ Loader = MemoryLoader | FolderLoader
 class Data:
     """All that a run needs to know of its data.
 
-    checksum: SHA-256 of the source as it is on disk, before splits, limits and label noise.
+    digest: the source as it is on disk, before splits, limits and label noise.
     sizes: number of images in "train", "val" and "test", over all ranks.
     """
 
@@ -28,8 +28,13 @@ class Data:
     val: Loader | None
     test: Loader
     normalise: Normalise
-    checksum: str
+    digest: Digest
     sizes: dict[str, int]
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the source."""
+        return self.digest.checksum
 
 
 def build(
@@ -50,34 +55,28 @@ def build(
     images; what is held out, left out or mislabelled is the same for every seed.
     Raises DataError for missing, damaged or unfitting data, ConfigError for an unfitting augment.
     """
-    source, test = _make(dataset["source"])
+    source, test, digest = load(dataset["source"])
     for part in (source, test):
         _check(part, dataset)
-    checksum = hashlib.sha256((source.checksum() + test.checksum()).encode()).hexdigest()
     chosen, held_out = split(source.labels, dataset["val_fraction"], dataset["train_limit"])
     wrong = noisy(source.labels, dataset["label_noise"], dataset["num_classes"])
     train = _take(replace(source, labels=wrong), chosen)
     val = _take(source, held_out)
 
-    load = _loader_of(source, dataset, augment, torch.device(device), workers)
+    loader = _loader_of(source, dataset, augment, torch.device(device), workers)
     run = {"seed": seed, "rank": rank, "world": world}
 
     def evaluation(part: Arrays | Folder) -> Loader:
-        return load(part, Order(len(part), eval_batch_size, train=False, **run))
+        return loader(part, Order(len(part), eval_batch_size, train=False, **run))
 
     return Data(
-        train=load(train, Order(len(train), batch_size, train=True, **run)),
+        train=loader(train, Order(len(train), batch_size, train=True, **run)),
         val=evaluation(val) if len(val) else None,
         test=evaluation(test),
         normalise=Normalise(dataset["mean"], dataset["std"]).to(device),
-        checksum=checksum,
+        digest=digest,
         sizes={"train": len(train), "val": len(val), "test": len(test)},
     )
-
-
-def _make(node: Mapping):
-    # Called outside of instantiate, which would wrap a DataError in an error of its own.
-    return instantiate(node, _partial_=True, _convert_="all")()
 
 
 def _check(part: Arrays | Folder, dataset: Mapping) -> None:
@@ -95,7 +94,7 @@ def _check(part: Arrays | Folder, dataset: Mapping) -> None:
             f"{classes}; set dataset.num_classes={len(part.classes)}"
         )
     if isinstance(part, Arrays) and part.images.shape[1:] != (channels, size, size):
-        found = tuple(part.images.shape[1:])
+        found = part.images.shape[1:]
         raise DataError(
             f"images are {found}, but the config says {(channels, size, size)}; "
             f"set dataset.channels={found[0]} dataset.size={found[-1]}"
@@ -108,7 +107,7 @@ def _check(part: Arrays | Folder, dataset: Mapping) -> None:
         )
 
 
-def _take(part: Arrays | Folder, numbers: torch.Tensor) -> Arrays | Folder:
+def _take(part: Arrays | Folder, numbers: np.ndarray) -> Arrays | Folder:
     if len(numbers) == len(part):  # ascending numbers, so all of them are the part itself
         return part
     labels = part.labels[numbers]
@@ -131,9 +130,12 @@ def _loader_of(
                 "augment.train and augment.test are for image folders, this data set is in memory; "
                 "choose augment=none, flip, crop_flip or rrc"
             )
-        batch = _make(augment["batch"]) if augment["batch"] else None
+        batch = make(augment["batch"]) if augment["batch"] else None
         return lambda part, order: MemoryLoader(
-            part.images, part.labels, order, augment=batch if order.train else None, device=device
+            *map(_tensor, (part.images, part.labels.astype(np.int64, copy=False))),
+            order,
+            augment=batch if order.train else None,
+            device=device,
         )
     if augment["batch"]:
         raise ConfigError(
@@ -151,6 +153,11 @@ def _loader_of(
     )
 
 
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    # torch takes no negative strides and warns of memory that it must not write.
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
+
+
 class _Compose:
     """Transforms one after the other; torchvision is imported only where a config names it."""
 
@@ -166,4 +173,4 @@ class _Compose:
 def _compose(nodes: list | None) -> Callable | None:
     if not nodes:
         return None
-    return _Compose([_make(node) for node in nodes])
+    return _Compose([make(node) for node in nodes])

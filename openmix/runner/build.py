@@ -12,9 +12,9 @@ from hydra.utils import instantiate
 from mmengine.hooks import Hook
 from torch import nn
 
-from openmix import data as data_sets
 from openmix.config.targets import RUNNERS_OWN
-from openmix.data import Data
+from openmix.data import pipeline
+from openmix.data.pipeline import Data
 from openmix.errors import ConfigError
 from openmix.mixups.base import Mixer
 from openmix.runner import checkpoint, distributed, optimize, resume
@@ -101,7 +101,7 @@ def build_data(config: Mapping, device: torch.device) -> Data:
             f"batch_size={config['batch_size']} does not divide into runner.accumulate="
             f"{settings['accumulate']} x {distributed.world()} processes; use a multiple of {share}"
         )
-    loaded = data_sets.build(
+    loaded = pipeline.build(
         config["dataset"],
         config["augment"],
         batch_size=config["batch_size"] // share,

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from openmix import lock, records
 from openmix.backbones import parameters
-from openmix.data import Data
+from openmix.data.pipeline import Data
 from openmix.errors import ConfigError, Interrupted, Unsupported
 from openmix.identity import Identity, one_line
 from openmix.runner import build, checkpoint, distributed, loggers

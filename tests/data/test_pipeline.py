@@ -1,20 +1,21 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from omegaconf import OmegaConf
 from PIL import Image
 
-from openmix.data import build
 from openmix.data.base import Arrays
 from openmix.data.erasing import RandomErasing
 from openmix.data.normalise import Normalise
+from openmix.data.pipeline import build
 from openmix.data.splits import noisy, split
 from openmix.errors import ConfigError, DataError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 NONE = {"batch": None, "train": None, "test": None}
-LABELS = torch.arange(300) % 3
+LABELS = np.arange(300) % 3
 
 
 def arrays(count=300, size=8, classes=3):
@@ -79,6 +80,7 @@ def test_plain():
         tuple(image.flatten().tolist()): int(label)
         for image, label in zip(test.images, test.labels, strict=True)
     }
+    assert data.digest.train.images == 300 and data.digest.test.images == 50
     assert len(data.checksum) == 64
 
 
@@ -104,16 +106,16 @@ def test_noise_is_on_training_labels_only():
 
 
 def test_noise_is_uniform_over_all_classes():
-    labels = torch.zeros(50_000, dtype=torch.long)
-    share = noisy(labels, 0.4, 10).bincount(minlength=10) / 50_000
+    labels = np.zeros(50_000, dtype=np.int64)
+    share = np.bincount(noisy(labels, 0.4, 10), minlength=10) / 50_000
     assert abs(share[0] - 0.64) < 0.01
     assert (abs(share[1:] - 0.04) < 0.005).all()
-    assert torch.equal(noisy(labels, 0.0, 10), labels)
+    assert (noisy(labels, 0.0, 10) == labels).all()
 
 
 def test_split_is_stratified():
     train, val = split(LABELS, 0.1, None)
-    assert LABELS[val].bincount().tolist() == [10, 10, 10]
+    assert np.bincount(LABELS[val]).tolist() == [10, 10, 10]
     assert sorted(train.tolist() + val.tolist()) == list(range(300))
 
 
@@ -198,7 +200,7 @@ def test_batch_augments_from_the_configs(name):
     assert images.shape == (16, 1, 8, 8) and labels.shape == (16,)
     assert not torch.equal(images, next(data.train.batches(1))[0])
     plain, _ = next(data.test.batches())
-    assert torch.equal(plain, arrays()[1].images[:32])
+    assert (plain.numpy() == arrays()[1].images[:32]).all()
 
 
 @pytest.fixture
