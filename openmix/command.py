@@ -63,7 +63,7 @@ def _attempt(
         if refused:
             identity.write(identity.record("unsupported", one_line(refused), facts={}))
             return REFUSED, refused
-        record = None if identity.config["force"] else identity.done()
+        record = None if identity.config["force"] else identity.result()
         if record is None:
             from openmix.runner.run import run  # torch and timm take seconds to import
 

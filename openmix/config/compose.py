@@ -1,5 +1,6 @@
 """Compose the config of one run, and say in one line why it cannot be composed."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from omegaconf.errors import OmegaConfBaseException
 from openmix.config.explain import explain
 from openmix.config.groups import CONFIGS, groups, key_of
 from openmix.errors import ConfigError
+
+OmegaConf.register_new_resolver("folder_name", lambda path: folder_name(path), replace=True)
 
 FAILURES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 
@@ -34,6 +37,11 @@ class Composed:
     overrides: list[str]
     mixup_defaults: dict = field(default_factory=dict)
     folder: Path = CONFIGS
+
+
+def folder_name(path: str) -> str:
+    """What a folder is called, wherever it lies."""
+    return Path(os.path.abspath(os.path.expanduser(path))).name or "root"
 
 
 def compose(overrides: Sequence[str] = (), config_dir: str | Path = CONFIGS) -> Composed:

@@ -12,6 +12,7 @@ from hydra.utils import instantiate
 from mmengine.hooks import Hook
 from torch import nn
 
+from openmix.belongs import Traces
 from openmix.config.targets import RUNNERS_OWN
 from openmix.data import pipeline
 from openmix.data.pipeline import Data
@@ -39,6 +40,7 @@ class Runner(mmengine.runner.Runner):
     ema: timm.utils.ModelEmaV3 | None
     watch: Watch
     identity: str
+    traces: Traces
     history: list[dict]
     folder: Path
 
@@ -153,6 +155,7 @@ def build(
     *,
     identity: str,
     title: str,
+    traces: Traces,
     backends: list[dict],
     report: Path | None = None,
 ) -> Runner:
@@ -222,6 +225,7 @@ def build(
     )
     runner.learner, runner.ema, runner.watch = learner, ema, watch
     runner.identity, runner.folder, runner.history = identity, folder, []
+    runner.traces = traces
     return runner
 
 

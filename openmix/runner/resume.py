@@ -8,6 +8,7 @@ from types import FrameType
 import torch
 from mmengine.hooks import Hook
 
+from openmix.belongs import foreign
 from openmix.errors import ConfigError, Diverged, Interrupted
 from openmix.runner import checkpoint, distributed
 
@@ -81,6 +82,7 @@ def capture(runner) -> dict:
     loop, wrapper = runner.train_loop, runner.optim_wrapper
     state = {
         "identity": runner.identity,
+        "traces": runner.traces,
         "world_size": distributed.world(),
         "position": {"epoch": loop.epoch, "iter": loop.iter},
         "learner": runner.learner.state_dict(),
@@ -109,6 +111,8 @@ def restore(runner, state: dict) -> None:
     """Put ``runner`` where :func:`capture` left it."""
     if state["identity"] != runner.identity:
         raise ConfigError(f"the checkpoint is of run {state['identity']}, not {runner.identity}")
+    if why := foreign(state["traces"], runner.traces, "since the run was interrupted"):
+        raise ConfigError(why)
     if state["world_size"] != distributed.world():
         raise ConfigError(
             f"the run was begun with {state['world_size']} processes and cannot go on with "

@@ -112,7 +112,7 @@ def explanations(board: Board) -> list[tuple[str, str]]:
             "bold, *",
             "best of the column, and all that paired t-tests (Holm) do not part from it.",
         ),
-        ("column", "only runs whose settings agree in all but the mixup."),
+        ("column", "only runs whose settings agree in all but the mixup, on the same data."),
         ("missing", "no run with a value. A cell without a number enters no mean."),
         ("incomplete", "lacks a seed that another method has in that column; it is not ranked."),
         *(_totals(board) if any(board.complete) else []),
