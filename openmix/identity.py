@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 
 from openmix import records
 from openmix.config import Composed
+from openmix.reason import one_line as one_line
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,3 @@ class Identity:
         if record["status"] != "done" and self.done():
             return records.path(self.records, record)
         return records.write(self.records, record)
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an error, without line breaks, never empty."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -12,7 +12,8 @@ from openmix import lock, records
 from openmix.backbones import parameters
 from openmix.data import Data
 from openmix.errors import ConfigError, Interrupted, Unsupported
-from openmix.identity import Identity, one_line
+from openmix.identity import Identity
+from openmix.reason import one_line
 from openmix.runner import build, checkpoint, distributed, loggers
 from openmix.runner.build import Runner
 from openmix.runner.resume import Resume
@@ -61,6 +62,7 @@ def run(identity: Identity, report: Path | None = None) -> dict:
         distributed.stop()
 
 
+@distributed.one_failure()
 def _train(identity: Identity, data: Data, device: torch.device, report: Path | None) -> Runner:
     config, folder = identity.config, identity.folder
     runner = build.build(
