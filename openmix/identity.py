@@ -128,8 +128,3 @@ def _data(record: Mapping[str, Any]) -> Mapping[str, Any]:
     """What a record knows of its source; one of schema 1 holds the checksum alone."""
     data = record["data"]
     return data.get("source") or {name: data[name] for name in ("checksum",) if name in data}
-
-
-def one_line(error: BaseException) -> str:
-    """The message of an error, without line breaks, never empty."""
-    return " ".join(str(error).split()) or type(error).__name__

@@ -7,7 +7,7 @@ from typing import Any
 
 from openmix import atomic, records
 from openmix.errors import ConfigError
-from openmix.identity import one_line
+from openmix.reason import one_line
 
 
 def write(run: Path, out: Path | None = None) -> Path:

@@ -94,6 +94,7 @@ def prepare_torch(settings: Mapping) -> torch.device:
     return distributed.start(settings["device"])
 
 
+@distributed.one_failure()
 def build_data(config: Mapping, device: torch.device) -> Data:
     """The loaders of this process."""
     settings = config["runner"]

@@ -12,7 +12,8 @@ from openmix import belongs, lock, records
 from openmix.backbones import parameters
 from openmix.data.pipeline import Data
 from openmix.errors import ConfigError, Interrupted, Unsupported
-from openmix.identity import Identity, one_line
+from openmix.identity import Identity
+from openmix.reason import one_line
 from openmix.runner import build, checkpoint, distributed, loggers
 from openmix.runner.build import Runner
 from openmix.runner.resume import Resume
@@ -62,6 +63,7 @@ def run(identity: Identity, report: Path | None = None) -> dict:
         distributed.stop()
 
 
+@distributed.one_failure()
 def _train(
     identity: Identity,
     data: Data,

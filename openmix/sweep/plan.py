@@ -13,7 +13,8 @@ from openmix.config.grid import value_of
 from openmix.config.lattice import Lattice, spread
 from openmix.config.schema import validate
 from openmix.errors import ConfigError, Unsupported
-from openmix.identity import Identity, one_line
+from openmix.identity import Identity
+from openmix.reason import one_line
 
 FOLLOWS_SEED = re.compile(r"\$\{[^}]*\bseed\b")
 """An interpolation of the seed: then the seeds of a point do not share the rest of the config."""

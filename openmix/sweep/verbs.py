@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from openmix import lock, records
+from openmix import lock, places, records
 from openmix.errors import ConfigError
 from openmix.sweep import launcher, stop
 from openmix.sweep.launcher import LaunchError
@@ -284,16 +284,9 @@ def _record_refused(sweep: Sweep, statuses: Sequence[Status]) -> None:
 
 def _writable(sweep: Sweep) -> None:
     """Refuse to start what could not keep its results. Raises ConfigError."""
-    config = sweep.identity(0).config["paths"]
-    places = [Path(sweep.manifest["cwd"], config[name]) for name in ("records", "runs")]
-    for folder in [sweep.folder, *places]:
-        probe = folder / f".write-{os.getpid()}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise ConfigError(f"cannot write in {folder}: {error.strerror}") from None
+    cwd, paths = sweep.manifest["cwd"], sweep.identity(0).config["paths"]
+    run = {f"paths.{name}": Path(cwd, paths[name]) for name in ("records", "runs")}
+    places.try_writing({"OPENMIX_SWEEPS": sweep.folder, **run})
 
 
 def _nothing_more(words: Sequence[str]) -> None:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from openmix import atomic
 from openmix.command import REQUEUE, SPEAKS, carry_out
-from openmix.identity import one_line
+from openmix.reason import one_line
 from openmix.sweep import stop
 from openmix.sweep.attempt import POLL_SECONDS, Attempt, job
 from openmix.sweep.launcher import launches

@@ -13,7 +13,8 @@ from openmix.config import check, compose, expand, lattice, names
 from openmix.config.groups import CONFIGS
 from openmix.config.lattice import Lattice
 from openmix.errors import ConfigError, Unsupported
-from openmix.identity import Identity, one_line
+from openmix.identity import Identity
+from openmix.reason import one_line
 from openmix.sweep.manifest import Sweep
 from openmix.sweep.plan import plan
 from openmix.sweep.settings import settings, split
