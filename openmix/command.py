@@ -23,8 +23,8 @@ SPEAKS = RANK == 0
 def train(overrides: list[str], grid: bool) -> int:
     """Run ``overrides``, or each point of their grid, and return the exit code.
 
-    Every point is checked before the first is run. A point whose mixup and backbone do not go
-    together is put on record; in a grid the others go on.
+    Every point is checked before the first is run. What is refused writes nothing; in a grid the
+    others go on past a point whose mixup and backbone do not go together.
     """
     try:
         points = [compose(point) for point in (expand(overrides) if grid else [overrides])]
@@ -37,7 +37,7 @@ def train(overrides: list[str], grid: bool) -> int:
         return _say(error, REFUSED)
     codes = []
     for identity, reason in zip(runs, refused, strict=True):
-        code, error = carry_out(identity, reason)
+        code, error = (_say(reason, REFUSED), reason) if reason else carry_out(identity)
         codes.append(0 if grid and isinstance(error, Unsupported) else code)
         # Of several processes, one that is still at this run would not join the others at the next.
         apart = hasattr(error, "speaker") and not isinstance(error, Unsupported)
@@ -65,25 +65,17 @@ def _result(identity: Identity) -> dict | None:
     return record
 
 
-def carry_out(
-    identity: Identity, refused: Unsupported | None = None, report: Path | None = None
-) -> tuple[int, Exception | None]:
+def carry_out(identity: Identity, report: Path | None = None) -> tuple[int, Exception | None]:
     """Run one checked point, unless it is done; return the exit code and the error, if any.
 
-    ``refused`` is what speaks against its mixup and backbone; ``report`` a file that is kept up to
-    date with how far it is.
+    ``report`` is a file that is kept up to date with how far it is.
     """
-    code, error = _attempt(identity, refused, report)
+    code, error = _attempt(identity, report)
     return (_say(error, code) if error else 0), error
 
 
-def _attempt(
-    identity: Identity, refused: Unsupported | None, report: Path | None
-) -> tuple[int, Exception | None]:
+def _attempt(identity: Identity, report: Path | None) -> tuple[int, Exception | None]:
     try:
-        if refused:
-            identity.write(identity.record("unsupported", one_line(refused), facts={}))
-            return REFUSED, refused
         record = _result(identity)
         if record is None:
             from openmix.runner.run import run  # torch and timm take seconds to import

@@ -1,6 +1,7 @@
 """Make the leaderboard from the records: python tools/leaderboard.py [key=value ...]
 
 records=results/records   folders of records, separated by commas
+with=reference            join the records that ship with openmix
 out=results/leaderboard   where leaderboard.csv, .md, .tex, .html, runs.csv and published.csv go
 select=median10           which epochs count: median10 | last | val | best (selected on test)
 metric=top1               top1 | top5 | nll | ece

@@ -1,6 +1,6 @@
 """Show what a mixup does: python tools/preview.py mixup=fmix [mixup.alpha=0.5] [seed=1]
 
-out=preview.png   the picture to write, .png or .jpg; all else is as for tools/train.py
+out=PICTURE       a .png or .jpg (results/previews/NAME.png); all else is as for tools/train.py
 backbone=NAME     the (untrained) network, for mixups that look inside one
 
 Several mixups or settings make a gallery, a row each: mixup=mixup,cutmix or 'mixup=glob(*)'. A
@@ -24,9 +24,11 @@ def main(words: list[str]) -> int:
         print(__doc__)
         return 0
     overrides = [word for word in words if not word.startswith("out=")]
-    out = Path(([word[4:] for word in words if word.startswith("out=")] or ["preview.png"])[-1])
+    outs = [word[4:] for word in words if word.startswith("out=")]
     try:
         grid = [configure(run) for run in expand(overrides)]
+        name = grid[0].choices["mixup"] if len(grid) == 1 else "gallery"
+        out = Path(outs[-1] if outs else f"results/previews/{name}.png")
         from openmix.viz.preview import gallery, preview  # torch takes seconds to import
 
         if not out.suffix:

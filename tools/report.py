@@ -1,7 +1,7 @@
 """A page on one run: python tools/report.py RUN [out=PAGE.html]
 
 RUN is a record (results/records/.../KEY-sSEED.json) or the folder of a run (runs/.../KEY-sSEED).
-The page goes into that folder, or for a record into the current one, unless out= names a file.
+The page goes into that folder, or for a record into results/reports, unless out= names a file.
 """
 
 import sys

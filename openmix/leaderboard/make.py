@@ -19,10 +19,10 @@ def make(options: Options, folder: Path) -> Outcome:
 
     Raises ConfigError when there is no record, or none that the filters keep.
     """
-    frame, problems = collect(options.records.split(","))
+    frame, problems = collect(options.folders)
     if not len(frame):
         first = f" ({problems[0].path}: {problems[0].reason})" if problems else ""
-        remedy = "train first: python tools/train.py"
+        remedy = "train first: python tools/train.py, or see those that ship: with=reference"
         raise ConfigError(f"no records in {options.records}{first}; {remedy}")
     for name in ("dataset", "backbone", "protocol", "seed"):
         frame = _keep(frame, name, getattr(options, name))

@@ -32,7 +32,7 @@ def publish(options: Options) -> Outcome:
     ConfigError when there is no record, or none that the filters keep.
     """
     memory = files.kept("board", ".json", options.out)
-    there = files.stamps(options.records.split(","), (".json",))
+    there = files.stamps(options.folders, (".json",))
     inputs = _inputs(options, there)
     if outcome := _recall(memory, inputs):
         return outcome
@@ -54,7 +54,7 @@ def _inputs(options: Options, there: dict[str, files.Stamp]) -> str:
         files.stamps(code, (".py", ".j2", ".css", ".js")),
         files.stamps([str(PUBLISHED)], (".csv",)),
         there,
-        [Path(root).is_dir() for root in options.records.split(",")],
+        [(root, Path(root).is_dir()) for root in options.folders],
     )
     return files.digest(repr(parts))
 

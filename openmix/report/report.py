@@ -9,6 +9,9 @@ from openmix import atomic, records
 from openmix.errors import ConfigError
 from openmix.reason import one_line
 
+REPORTS = Path("results/reports")
+"""Where the pages of records go: never among the records, which may be under version control."""
+
 
 def write(run: Path, out: Path | None = None) -> Path:
     """Write the page of a run and return its path. Raises ConfigError where there is no record."""
@@ -19,7 +22,7 @@ def write(run: Path, out: Path | None = None) -> Path:
         raise ConfigError(f"{record_path}: {error}; name a record or the folder of a run") from None
     from openmix.report import page  # pandas; a wrong path need not wait for it
 
-    beside = run / "report.html" if run.is_dir() else Path(f"{record_path.stem}.html")
+    beside = run / "report.html" if run.is_dir() else REPORTS / f"{record_path.stem}.html"
     target = out or beside
     atomic.write(target, page.render(record, _samples(record)))
     return target

@@ -25,9 +25,9 @@ def run(identity: Identity, report: Path | None = None) -> dict:
     ``report`` is a file that is kept up to date with how far the run is.
 
     Raises:
-        ConfigError: the request is wrong; nothing was recorded.
+        ConfigError, Unsupported: the request cannot be run; nothing was recorded.
         Interrupted: a signal stopped it after it had saved itself; nothing was recorded.
-        Unsupported, and whatever else training raises: recorded first.
+        Whatever else training raises: recorded first.
     """
     config, started = identity.config, datetime.now(UTC).isoformat(timespec="seconds")
     code, sources = records.code(), belongs.sources(config)  # what runs, whatever is edited later
@@ -44,13 +44,12 @@ def run(identity: Identity, report: Path | None = None) -> dict:
             try:
                 runner = _train(identity, data, device, traces, report)
                 results = _results(runner, data, device)
-            except (ConfigError, Interrupted):
+            except (ConfigError, Unsupported, Interrupted):
                 raise
             except Exception as error:
-                status = "unsupported" if isinstance(error, Unsupported) else "failed"
                 if main:
-                    facts = _facts(device)
-                    identity.write(identity.record(status, one_line(error), facts=facts, **origin))
+                    told = {"reason": one_line(error), "facts": _facts(device)}
+                    identity.write(identity.record("failed", **told, **origin))
                 raise
             record = identity.record("done", facts=_facts(device), **origin, **results)
             if main:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from openmix import command
 from openmix.config import check, compose
 from openmix.errors import ConfigError, Unsupported
 
@@ -191,6 +192,16 @@ def test_values_of_an_overlay_do_not_reach_another_mixup(folder):
     assert check(compose(["+exp=x", "mixup.alpha=0.4"], folder)) is None
 
 
+@pytest.mark.parametrize(("grid", "code"), [(False, 2), (True, 0)])
+def test_a_refused_request_writes_nothing(grid, code, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("OPENMIX_RUNS", "OPENMIX_RECORDS"):
+        monkeypatch.delenv(name, raising=False)
+    assert command.train(["+exp=digits", "mixup=transmix"], grid) == code
+    assert "error: transmix needs attention" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_pair_that_cannot_work_is_unsupported_and_others_are_not():
     with pytest.raises(Unsupported):
         check(compose(["mixup=transmix", "backbone=resnet18"]))
@@ -269,6 +280,7 @@ def in_a_process(*arguments, cwd):
 def test_a_refusal_is_quick_and_imports_nothing_slow(tmp_path):
     program = """
 import sys
+from openmix import command
 from openmix.config import check, compose
 for line in (["mixup=transmix", "backbone=vit_tiny"], ["optimizer.lr=abc"], ["mixup=fmixx"]):
     try:

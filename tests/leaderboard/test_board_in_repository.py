@@ -1,4 +1,4 @@
-"""The boards in results/leaderboard belong to the records in results/records."""
+"""The boards in results/reference belong to the records beside them."""
 
 from pathlib import Path
 
@@ -16,10 +16,10 @@ BOARDS = {"digits_noisy": ".", "digits_noisy_vit": "digits_noisy_vit"}
 @pytest.fixture(scope="module", params=BOARDS)
 def made(request, tmp_path_factory):
     """A board made anew, and where that of the repository lies."""
-    out, records = tmp_path_factory.mktemp("board"), ROOT / "results/records"
+    out, records = tmp_path_factory.mktemp("board"), ROOT / "results/reference/records"
     outcome = publish(parse([f"records={records}", f"out={out}", f"protocol={request.param}"]))
     assert not outcome.problems
-    return out, ROOT / "results/leaderboard" / BOARDS[request.param]
+    return out, ROOT / "results/reference/leaderboard" / BOARDS[request.param]
 
 
 @pytest.mark.parametrize("name", FILES)

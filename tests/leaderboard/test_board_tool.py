@@ -10,7 +10,7 @@ import pytest
 
 from openmix import records
 from openmix.errors import ConfigError
-from openmix.leaderboard.options import Options, parse
+from openmix.leaderboard.options import SHIPPED, Options, parse
 from openmix.leaderboard.publish import publish
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -140,7 +140,8 @@ def test_one_or_many_folders_in_any_order_give_the_same_bytes(published, tmp_pat
         (["metrc=top1"], "unknown key 'metrc'; did you mean 'metric'?"),
         (["select=median"], "unknown select=median; did you mean 'median10'?"),
         (["metric=acc"], "unknown metric=acc; known: top1, top5, nll, ece"),
-        (["--out", "x"], "'--out' is not key=value; keys: records, out"),
+        (["--out", "x"], "'--out' is not key=value; keys: records, with, out"),
+        (["with=paper"], "unknown with=paper; known: reference"),
         (["dataset=cifar10"], "no records of dataset=cifar10; did you mean 'cifar100'?"),
         (["records=gone"], "no records in gone (gone: no such folder); train first"),
         (["out=results/records/torn.json"], "torn.json"),
@@ -155,7 +156,7 @@ def test_a_mistake_ends_in_one_line_and_exit_code_2(folder, words, message):
 def test_help_names_every_key(folder):
     done = call(folder, "--help")
     assert done.returncode == 0
-    assert all(f"{name}=" in done.stdout for name in Options.__dataclass_fields__)
+    assert all(f"{name.rstrip('_')}=" in done.stdout for name in Options.__dataclass_fields__)
 
 
 def test_options_are_read_before_anything_heavy_is_imported():
@@ -169,3 +170,19 @@ def test_options_have_defaults_and_values_may_hold_equals_signs():
     assert parse(["baseline=cutmix alpha=0.2"]) == Options(baseline="cutmix alpha=0.2")
     with pytest.raises(ConfigError, match="unknown key ''"):
         parse(["=1"])
+
+
+def test_the_shipped_records_join_ones_own_or_stand_alone(published, tmp_path, monkeypatch, runs):
+    monkeypatch.setitem(SHIPPED, "reference", tmp_path / "shipped")
+    for run in runs[:3]:
+        records.write(tmp_path / "shipped", run)
+    for run in runs[3:]:
+        records.write(tmp_path / "own", run)
+    assert published("records=own", "with=reference").text == published().text
+    alone = published("records=shipped")
+    Path("results/records").rename("elsewhere")
+    assert published("with=reference") == alone and not alone.problems
+    with pytest.raises(ConfigError, match=r"train first: .* with=reference"):
+        published()
+    outcome = published("records=gone", "with=reference")
+    assert outcome.problems == [("gone", "no such folder")]

@@ -89,9 +89,10 @@ def place(tmp_path, monkeypatch, make_record):
 def test_a_record_and_a_run_lead_to_the_same_page(place):
     path, run = place
     assert write(run) == run / "report.html"
-    assert write(path) == Path(f"{path.stem}.html")
+    page = Path("results/reports", f"{path.stem}.html")
+    assert write(path) == page
     source = (run / "report.html").read_text(encoding="utf-8")
-    assert source == Path(f"{path.stem}.html").read_text(encoding="utf-8")
+    assert source == page.read_text(encoding="utf-8")
     assert source.count("<img") == 16
 
 

@@ -208,6 +208,19 @@ def test_a_folder_gets_a_gallery_for_each_family(tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [(["mixup=cutmix", "mixup.alpha=0.5"], "cutmix"), (["mixup=cutmix,mixup"], "gallery")],
+)
+def test_a_picture_lies_where_git_does_not_look(words, name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for function in ("preview", "gallery"):
+        monkeypatch.setattr(f"openmix.viz.preview.{function}", lambda _: Sheet(4, 4))
+    assert runpy.run_path(str(TOOL))["main"](words) == 0
+    assert capsys.readouterr().out == f"results/previews/{name}.png\n"
+    assert [p.name for p in tmp_path.rglob("*.*")] == [f"{name}.png"]
+
+
 def test_the_tool_refuses_in_one_line():
     done = subprocess.run(
         [sys.executable, TOOL, "mixup=fmx"], capture_output=True, text=True, check=False
