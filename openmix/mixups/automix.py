@@ -54,10 +54,10 @@ class AutoMix(Mixer):
     doubled.
 
     The authors give images and mixtures a classifier each, with an average each, and report the
-    better one on the test set. Here the network's one classifier learns from both, its average
-    judges the block's mixtures, and nothing is chosen. On CIFAR they let the learning rate of
-    ResNets fall to half of its start only, so that the average follows to the end; here the
-    protocol's schedule says where it ends (``schedule.min_lr``).
+    best of the four on the test set. Here the network has one: it learns from images and mixtures
+    alike, its average judges the block's mixtures, and it is what is tested, so nothing is chosen.
+    On CIFAR they let the learning rate of ResNets fall to half of its start only, for the average
+    to follow; here the protocol's schedule says where it ends (``schedule.min_lr``).
 
     Args:
         alpha: shape of λ's Beta distribution.
