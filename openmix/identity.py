@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from openmix import records
+from openmix import home, records
 from openmix.config import Composed
 
 
@@ -29,6 +29,7 @@ class Identity:
     @classmethod
     def of(cls, composed: Composed) -> "Identity":
         config = OmegaConf.to_container(composed.config, resolve=True)
+        home.folders(config)
         return cls(
             config=config,
             dataset=composed.choices["dataset"],

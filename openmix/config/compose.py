@@ -15,6 +15,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from openmix.config.explain import explain
 from openmix.config.groups import CONFIGS, groups, key_of
+from openmix.config.hydras import refuse
 from openmix.errors import ConfigError
 
 FAILURES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
@@ -45,6 +46,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path = CONFIGS) -> 
     overrides, folder = list(overrides), Path(config_dir).resolve()
     if not (folder / "train.yaml").is_file():
         raise ConfigError(f"no train.yaml in {folder}; run from a checkout of openmix")
+    refuse(overrides)
     try:
         with hydra_on(folder):
             config = hydra.compose("train", overrides, return_hydra_config=True)

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 
+from openmix import home
 from openmix.errors import ConfigError
 from openmix.records.metrics import METRICS, RULES
 
@@ -36,6 +37,8 @@ def parse(words: Sequence[str]) -> Options:
             raise ConfigError(f"unknown key {name!r}; {suggest(name, names)}")
         given[name] = value
     options = Options(**given)
+    places = ",".join(home.folder(place) for place in options.records.split(","))
+    options = replace(options, records=places, out=home.folder(options.out))
     for name, known in {"select": tuple(RULES), "metric": METRICS}.items():
         value = getattr(options, name)
         if value not in known:
