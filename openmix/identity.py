@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from openmix import belongs, records
+from openmix import belongs, home, records
 from openmix.config import Composed
 from openmix.errors import ConfigError
 
@@ -30,6 +30,7 @@ class Identity:
     @classmethod
     def of(cls, composed: Composed) -> "Identity":
         config = OmegaConf.to_container(composed.config, resolve=True)
+        home.folders(config)
         return cls(
             config=config,
             dataset=config["dataset"].get("name") or composed.choices["dataset"],

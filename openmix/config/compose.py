@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from openmix.config.explain import explain
 from openmix.config.groups import CONFIGS, groups, key_of
+from openmix.config.hydras import refuse
 from openmix.errors import ConfigError
 
 OmegaConf.register_new_resolver("folder_name", lambda path: folder_name(path), replace=True)
@@ -53,6 +54,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path = CONFIGS) -> 
     overrides, folder = list(overrides), Path(config_dir).resolve()
     if not (folder / "train.yaml").is_file():
         raise ConfigError(f"no train.yaml in {folder}; run from a checkout of openmix")
+    refuse(overrides)
     try:
         with hydra_on(folder):
             config = hydra.compose("train", overrides, return_hydra_config=True)

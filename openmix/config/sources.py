@@ -6,6 +6,7 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -28,12 +29,11 @@ def sources(config: Mapping[str, Any]) -> dict[str, str]:
     and those of the same kinds that they import. A module is read once in a process: what counts is
     the code that was there when the run began.
     """
-    found: dict[str, Module] = {}
+    found: dict[str, str] = {}
     for path, node in nodes(config):
-        module = _module(node["_target_"])
-        if module and (path.startswith("mixup") or not _ours(module.name)):
-            _follow(module, found)
-    return {name: _digest(module) for name, module in sorted(found.items())}
+        if path.startswith("mixup") or not _ours(node["_target_"]):
+            found |= _behind(node["_target_"])
+    return dict(sorted(found.items()))
 
 
 def changed(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -63,15 +63,15 @@ def code(text: str) -> str:
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
-def _module(target: str) -> Module | None:
-    """The module that defines ``target``; None for a library's and what cannot be read."""
+@cache
+def _behind(target: str) -> dict[str, str]:
+    """The modules behind a target with their digests; none for a library's."""
     if any(target.startswith(prefix) for prefix in ALLOWED if prefix != "openmix."):
-        return None
-    try:
-        module = locate(target).module
-    except ConfigError:
-        return None
-    return module if module.file else None
+        return {}
+    found: dict[str, Module] = {}
+    with suppress(ConfigError):
+        _follow(locate(target).module, found)
+    return {name: _digest(module) for name, module in found.items()}
 
 
 def _ours(name: str) -> bool:
@@ -80,15 +80,14 @@ def _ours(name: str) -> bool:
 
 def _follow(module: Module, found: dict[str, Module]) -> None:
     """Add a module and those it imports of the same package, or of openmix's mixups."""
-    if module.name in found or module.name == SHARED:
+    if module.file is None or module.name in found or module.name == SHARED:
         return
     found[module.name] = module
     own = f"{module.name.partition('.')[0]}."
     for name in _imported(module):
-        if name.startswith(MIXUPS) or (own != "openmix." and f"{name}.".startswith(own)):
-            inner = find_module(name)
-            if inner and inner.file:
-                _follow(inner, found)
+        alike = name.startswith(MIXUPS) or (own != "openmix." and f"{name}.".startswith(own))
+        if alike and (inner := find_module(name)):
+            _follow(inner, found)
 
 
 def _imported(module: Module) -> Iterator[str]:
@@ -101,7 +100,6 @@ def _imported(module: Module) -> Iterator[str]:
             yield from (f"{package}.{alias.name}" for alias in node.names)
 
 
-@cache
 def _digest(module: Module) -> str:
     text = module.file.read_text(encoding="utf-8")
     return hashlib.sha256(code(text).encode()).hexdigest()[:12]

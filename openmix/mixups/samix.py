@@ -91,7 +91,9 @@ class SAMix(AutoMix):
         self, features: Tensor, lam: float, partner: Partner, size: tuple[int, int]
     ) -> Tensor:
         mask = super().shown_mask(features, lam, partner, size)
-        return adjusted(mask, lam) if draw.uniform()[0] < self.adjust else mask
+        if not self.adjust or draw.uniform()[0] >= self.adjust:
+            return mask
+        return adjusted(mask, lam)
 
     def mask_loss(self, mask: Tensor, lam: float) -> Tensor:
         return super().mask_loss(mask, lam) - self.variance * mask.var(correction=0)

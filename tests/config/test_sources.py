@@ -15,7 +15,7 @@ def lab(tmp_path, monkeypatch):
 
     def write(name, text):
         (tmp_path / "lab" / f"{name}.py").write_text(text)
-        for kept in (source.find_module, source.lookup, source.read, module._digest):
+        for kept in (source.find_module, source.lookup, source.read, module._behind):
             kept.cache_clear()
 
     write("__init__", "")
@@ -23,7 +23,7 @@ def lab(tmp_path, monkeypatch):
     write("ops", "from . import deep\ndef rows(x):\n    return x\n")
     write("deep", "half = 0.5\n")
     yield write
-    for kept in (source.find_module, source.lookup, source.read, module._digest):
+    for kept in (source.find_module, source.lookup, source.read, module._behind):
         kept.cache_clear()
 
 
