@@ -1,9 +1,10 @@
 """Loaders whose every batch is a pure function of (seed, epoch, batch): resuming needs no state."""
 
+import copy
 import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -113,6 +114,12 @@ class MemoryLoader:
                 images = self.augment(self.store, order.batch(host, number), generator)
             yield images, self.labels[on_device]
 
+    def few(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first `count` images of epoch 0 and their labels, as a batch."""
+        alike = copy.copy(self)
+        alike.order = replace(self.order, batch_size=count)
+        return next(alike.batches())
+
 
 class FolderLoader:
     """Batches of image files, read and transformed one by one in `workers` processes.
@@ -167,6 +174,14 @@ class FolderLoader:
                 images.to(self.device, non_blocking=True),
                 labels.to(self.device, non_blocking=True),
             )
+
+    def few(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first `count` images of epoch 0 and their labels, as a batch; no worker starts."""
+        items = [(0, image) for image in self.order.epoch(0)[:count].tolist()]
+        batch = self._loader.dataset.__getitems__(items)
+        if isinstance(batch, ConfigError):
+            raise batch
+        return batch[0].to(self.device), batch[1].to(self.device)
 
 
 class _Batches:

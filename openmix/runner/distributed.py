@@ -75,7 +75,7 @@ def one_failure() -> Iterator[None]:
     except Interrupted:
         raise
     except Exception as error:
-        if world() == 1:
+        if not dist.is_initialized():
             raise
         first, kind, message = _first(error)
         if first == rank():

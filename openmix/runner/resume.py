@@ -23,7 +23,7 @@ class Resume(Hook):
     Handlers only set a flag: a checkpoint written inside one could meet half a step.
     """
 
-    priority = "VERY_LOW"
+    priority = "LOWEST"  # and the last of all: what other hooks do at this step is to be saved
 
     def __init__(self, folder: Path, seconds: float):
         self.folder, self.seconds = folder, seconds
@@ -102,7 +102,12 @@ def capture(runner) -> dict:
             "lower optimizer.lr, or set runner.clip_grad"
         )
     # Losses, batch statistics and a mixer's memory differ between processes; weights do not.
-    local = {"watch": runner.watch.state(), "buffers": dict(runner.learner.named_buffers())}
+    local = {
+        "watch": runner.watch.state(),
+        "buffers": dict(runner.learner.named_buffers()),
+        "hooks": runner.memory.state(),
+        "stop": loop.stop_training,
+    }
     state["local"] = distributed.gather(local)
     return state
 
@@ -126,6 +131,8 @@ def restore(runner, state: dict) -> None:
         for name, value in local["buffers"].items():
             buffers[name].copy_(value)
     runner.watch.restore(local["watch"])
+    runner.memory.restore(local.get("hooks"))
+    loop.stop_training = local.get("stop", False)
     wrapper.optimizer.load_state_dict(state["optimizer"])
     wrapper.scaler.load_state_dict(state["scaler"])
     if runner.ema is not None:
