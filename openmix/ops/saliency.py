@@ -83,9 +83,9 @@ def fine_grained(x: Tensor) -> Tensor:
     over six sizes; either sum is divided by its maximum over the image before they are added. The
     windows are OpenCV's, which differs in rounding every step to a byte.
     """
-    kernel = torch.tensor([0.25, 0.5, 0.25], device=x.device)
     grey = luma(x)
-    kernel = kernel.to(grey.dtype)
+    kernel = grey.new_full((3,), 0.25)
+    kernel[1] = 0.5
     grey = _smooth(_smooth(grey, kernel), kernel)
     grey = grey - grey.mean((1, 2), keepdim=True)  # keeps the sums below small, thus exact
     sums = grey.cumsum(1).cumsum(2)
