@@ -60,8 +60,8 @@ class Board:
 
     @property
     def compared(self) -> bool:
-        """Whether there are complete methods to compare."""
-        return sum(self.complete) > 1
+        """Whether there are complete methods, of several runs each, to compare."""
+        return sum(self.complete) > 1 and self.progress[0][1] > 1
 
     @property
     def ranked(self) -> bool:
@@ -94,7 +94,7 @@ def build(
     make = partial(_board, frame, rule, metric, baseline, list(problems), published)
     board = replace(make(columns, grid), valueless=valueless)
     shared = set.intersection(*filter(None, map(_blocks, grid.values())), *[_all(grid)])
-    if all(board.complete) or not shared:
+    if all(board.complete) or not shared or sum(1 for cells in grid.values() if _blocks(cells)) < 2:
         return board
     kept = sorted({column for column, _ in shared})
     common = {

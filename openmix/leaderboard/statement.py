@@ -46,7 +46,8 @@ def _complete(board: "Board", ranked: list[str]) -> str:
 
 def apart(board: "Board") -> list[str]:
     """Why a board is made in parts, and what is in none of them."""
-    said = f"No method has every run of all {len(board.columns)} protocols: each has its own board."
+    protocols = len(board.columns)
+    said = f"No method has every run of all {protocols} protocols, so each has a board of its own."
     return [said, *valueless(board)]
 
 
@@ -60,14 +61,16 @@ def valueless(board: "Board") -> list[str]:
         label: "; ".join(f"{status}: {', '.join(told)}" for status, told in outcomes.items())
         for label, outcomes in found.items()
     }
-    return [f"No column, as no run has a value: {label}. {told}." for label, told in said.items()]
+    none = "is no column, as none of its runs has a value"
+    return [f"{label} {none}; {told}." for label, told in said.items()]
 
 
 def _best(board: "Board", ranked: dict[str, Aggregate]) -> str:
     first, *others = ranked
     if not board.ranked:
         single = any(cell.value and cell.value.n == 1 for cell in board.cells[0])
-        return "One seed in a protocol ranks no method, and calls none best." if single else ""
+        told = "With one seed in a protocol no method is ranked, and none is called best."
+        return told if single else ""
     if board.progress[0][1] < pairs_needed(len(others)):
         return f"{first} has the best mean."
     tied = [label for label in others if ranked[label].top]

@@ -160,7 +160,7 @@ def test_a_protocol_without_a_value_is_no_column_and_its_runs_are_told(make_run)
     assert [row.mixup for row in board.rows] == ["mixup", "none"] and all(board.complete)
     assert board.runs == 2
     assert board.statement[-1] == (
-        "No column, as no run has a value: cifar100 / resnet18 / dead. "
+        "cifar100 / resnet18 / dead is no column, as none of its runs has a value; "
         "failed: fmix (killed), none (killed); unsupported: transmix (needs attention)."
     )
     only = board_of(bad)

@@ -84,7 +84,7 @@ def share(chance: float) -> str:
 def incomplete(board: Board, line: int) -> str:
     """How much of a row there is."""
     done, wanted = board.progress[line]
-    return f"incomplete {done}/{wanted}"
+    return f"incomplete {done}/{wanted}" if wanted else "no value"
 
 
 def published(board: Board, match: PublishedMatch) -> tuple[str, ...]:
@@ -112,10 +112,7 @@ def explanations(board: Board) -> list[tuple[str, str]]:
         ("n", "seeds behind a number."),
         ("±", f"{interval}, 2.5 standard deviations of 3 seeds; a single seed has none."),
         ("Δ", _baseline(board)),
-        (
-            "bold, *",
-            "best of the column, and all that paired t-tests (Holm) do not part from it.",
-        ),
+        *_bold(board),
         ("column", "only runs whose settings agree in all but the mixup."),
         ("missing", "no run with a value. A cell without a number enters no mean."),
         ("incomplete", "lacks a seed that another method has in that column; it is not ranked."),
@@ -148,6 +145,11 @@ def _totals(board: Board) -> list[tuple[str, str]]:
         *(ranks if board.ranked else []),
         ("optimism", "points of top-1 that choosing the best epoch on the test set would add."),
     ]
+
+
+def _bold(board: Board) -> list[tuple[str, str]]:
+    meaning = "best of the column, and all that paired t-tests (Holm) do not part from it."
+    return [("bold, *", meaning)] if any(cell.top for line in board.cells for cell in line) else []
 
 
 def _floor(board: Board) -> list[tuple[str, str]]:
