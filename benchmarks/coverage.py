@@ -74,7 +74,8 @@ def intervals(boards: int, random: np.random.Generator) -> Iterator[Figure]:
             rank, best = [], []
             for _, rows in totals(gap, columns, seeds, boards // 4, random):
                 rank += [
-                    row.rank_low <= p <= row.rank_high for row, p in zip(rows, places, strict=True)
+                    row.standing.rank_low <= p <= row.standing.rank_high
+                    for row, p in zip(rows, places, strict=True)
                 ]
                 best.append(rows[0].top)
             name = f"{columns} x {seeds}, gap {gap}"

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -12,6 +13,24 @@ from openmix.leaderboard.statistics import Estimate
 LEVEL = 1 - statistics.CONFIDENCE
 
 
+class Standing(NamedTuple):
+    """The place of a row among the complete ones.
+
+    ``rank`` is by the mean over columns, 1 is best, and its ends are what the methods that can be
+    told from this one leave open. ``mean_rank`` is the mean over (column, seed) blocks. ``p_top1``
+    and ``p_top3`` are the chances of the best and the three best mean with seeds without end.
+    ``top`` marks the rows that no other is better than.
+    """
+
+    rank: float
+    rank_low: int
+    rank_high: int
+    mean_rank: float
+    p_top1: float
+    p_top3: float
+    top: bool
+
+
 @dataclass(frozen=True)
 class Aggregate:
     """A row over all columns of its board; incomplete rows have none.
@@ -19,28 +38,23 @@ class Aggregate:
     ``delta`` is the mean over columns of the paired difference to the baseline, in the units of the
     metric, ``n`` the pairs behind it. ``p`` is its two-sided sign-flip probability, ``p_holm`` the
     same adjusted for all methods. ``verdict`` is better, worse, not separable, too few runs (no
-    values could make a difference) or baseline, empty without a baseline. ``rank`` is the place by
-    the mean over columns, 1 is best, and its ends are what the methods that can be told from this
-    one leave open. ``mean_rank`` is the mean over (column, seed) blocks. ``p_top1`` and ``p_top3``
-    are the chances of the best and the three best mean with seeds without end, None where a column
-    has one seed. ``iqm`` is the interquartile mean of the differences, a description without an
-    interval. ``optimism`` is what choosing the best epoch on the test set would add, in points of
-    top-1. ``top`` marks the rows that no other is better than.
+    values could make a difference) or baseline, empty without a baseline. ``iqm`` is the
+    interquartile mean of the differences, a description without an interval. ``optimism`` is what
+    choosing the best epoch on the test set would add, in points of top-1. ``standing`` is None
+    where the runs bear none, see :func:`aggregate`.
     """
 
     delta: Estimate | None
     p: float | None
     p_holm: float | None
     verdict: str
-    rank: float
-    rank_low: float
-    rank_high: float
-    mean_rank: float
-    p_top1: float | None
-    p_top3: float | None
     iqm: Estimate | None
     optimism: float | None
-    top: bool
+    standing: Standing | None
+
+    @property
+    def top(self) -> bool:
+        return self.standing is not None and self.standing.top
 
 
 @dataclass(frozen=True)
@@ -90,20 +104,15 @@ def aggregate(
 ) -> list[Aggregate]:
     """Aggregate complete rows; ``blocks`` is ``(blocks, rows)``, see ``statistics`` for ``sizes``.
 
-    ``sign`` is 1 where higher is better, else -1.
+    ``sign`` is 1 where higher is better, else -1. A single row has no standing, and neither has any
+    where a column has a single seed.
     """
     gains = sign * blocks
     pairs = Comparison.of(gains, sizes)
-    spread = statistics.stratified(gains, sizes)
-    chances = None if spread is None else statistics.chances_of_top(spread, 3)
-    places = statistics.ranks((statistics.weights(sizes) @ gains).round(9)[None])[0]
-    mean_ranks = statistics.weights(sizes) @ statistics.ranks(gains)
+    standings = _standings(gains, sizes, pairs) or [None] * blocks.shape[1]
     compared = {} if baseline is None else _compared(blocks, sizes, baseline, sign, pairs)
     rows = []
     for row in range(blocks.shape[1]):
-        apart = pairs.separated(row)
-        low = 1 + int((apart & (pairs.mean[row] < 0)).sum())
-        high = len(apart) - int((apart & (pairs.mean[row] > 0)).sum())
         delta, p, p_holm, verdict, iqm = compared.get(row, (None, None, None, "", None))
         rows.append(
             Aggregate(
@@ -111,18 +120,31 @@ def aggregate(
                 p=p,
                 p_holm=p_holm,
                 verdict="baseline" if row == baseline else verdict,
-                rank=float(places[row]),
-                rank_low=low,
-                rank_high=high,
-                mean_rank=float(mean_ranks[row]),
-                p_top1=None if chances is None else float(chances[0, row]),
-                p_top3=None if chances is None else float(chances[2, row]),
                 iqm=iqm,
                 optimism=optimism[row],
-                top=low == 1 and pairs.half is not None,
+                standing=standings[row],
             )
         )
     return rows
+
+
+def _standings(gains: np.ndarray, sizes: Sequence[int], pairs: Comparison) -> list[Standing]:
+    """The place of each row; none where there is but one, or a column with a single seed."""
+    spread = statistics.stratified(gains, sizes)
+    if spread is None or gains.shape[1] < 2:
+        return []
+    chances = statistics.chances_of_top(spread, 3)
+    places = statistics.ranks((statistics.weights(sizes) @ gains).round(9)[None])[0]
+    mean_ranks = statistics.weights(sizes) @ statistics.ranks(gains)
+    found = []
+    for row in range(gains.shape[1]):
+        apart = pairs.separated(row)
+        low = 1 + int((apart & (pairs.mean[row] < 0)).sum())
+        high = len(apart) - int((apart & (pairs.mean[row] > 0)).sum())
+        rank, mean_rank = float(places[row]), float(mean_ranks[row])
+        best, among = float(chances[0, row]), float(chances[2, row])
+        found.append(Standing(rank, low, high, mean_rank, best, among, low == 1))
+    return found
 
 
 def _compared(

@@ -17,6 +17,8 @@ from openmix.leaderboard.statement import sentences
 from openmix.records import Problem
 from openmix.records.metrics import METRICS, PRIMARY
 
+UNRANKED = "withheld: it ranks methods, which these runs do not bear"
+
 Grid = dict[Row, list[list[Run]]]
 """The runs of each row, a list for every column."""
 
@@ -27,11 +29,12 @@ class Board:
 
     A row is complete when it has every (column, seed) that any row has. Complete rows come first,
     best first, and they alone have aggregates. ``progress`` is (how many it has, how many there
-    are) of each row. ``profile`` is, by label of each complete row, (tau, share of pairs whose
-    difference to the baseline is as good as tau); empty without a baseline. ``friedman`` is a
-    result or the reason why there is none. ``floor`` is the binomial standard error of a column in
-    points. ``common`` is the board of what all rows with a value share, where that is less than
-    everything.
+    are) of each row. ``valueless`` are the cells of protocols of which no run has a value, and
+    which therefore are no columns, unless that is so of all. ``profile`` is, by label of each
+    complete row, (tau, share of pairs whose difference to the baseline is as good as tau); empty
+    without a baseline. ``friedman`` is a result or the reason why there is none. ``floor`` is the
+    binomial standard error of a column in points. ``common`` is the board of what all rows with a
+    value share, where that is less than everything.
     """
 
     rule: str
@@ -48,11 +51,22 @@ class Board:
     friedman: Friedman | str
     floor: list[float | None]
     published: list[PublishedMatch]
+    valueless: list[tuple[Column, Row, Cell]]
     common: "Board | None" = None
 
     @property
     def complete(self) -> list[bool]:
         return [total is not None for total in self.aggregates]
+
+    @property
+    def compared(self) -> bool:
+        """Whether there are complete methods, of several runs each, to compare."""
+        return sum(self.complete) > 1 and self.progress[0][1] > 1
+
+    @property
+    def ranked(self) -> bool:
+        """Whether the runs bear ranks, see ``aggregate``."""
+        return any(total is not None and total.standing for total in self.aggregates)
 
     @property
     def statement(self) -> list[str]:
@@ -67,19 +81,20 @@ def build(
     baseline: str = "none",
     problems: Iterable[Problem] = (),
     published: Sequence[dict[str, str]] = (),
+    columns: Sequence[Column] | None = None,
 ) -> Board:
     """Arrange a non-empty table of runs. ``baseline`` is the label of a row; it may be absent.
 
     Only runs of one protocol key and the same data share a column, and nothing is averaged over a
-    missing one.
-    ``published`` holds lines of published numbers, see ``published.load``.
+    missing one. ``published`` holds lines of published numbers, see ``published.load``. ``columns``
+    are those of the runs, where they have names already.
     """
-    columns = columns_of(frame)
-    grid = _grid(frame, columns, rule, metric)
+    columns = columns or columns_of(frame)
+    columns, grid, valueless = _with_values(columns, _grid(frame, columns, rule, metric))
     make = partial(_board, frame, rule, metric, baseline, list(problems), published)
-    board = make(columns, grid)
+    board = replace(make(columns, grid), valueless=valueless)
     shared = set.intersection(*filter(None, map(_blocks, grid.values())), *[_all(grid)])
-    if all(board.complete) or not shared:
+    if all(board.complete) or not shared or sum(1 for cells in grid.values() if _blocks(cells)) < 2:
         return board
     kept = sorted({column for column, _ in shared})
     common = {
@@ -88,6 +103,35 @@ def build(
         if _blocks(cells)
     }
     return replace(board, common=make([columns[c] for c in kept], common))
+
+
+def parted(board: Board, frame: pd.DataFrame) -> list[tuple[Column, pd.DataFrame]]:
+    """The runs of each column, where no method is complete over several; else nothing.
+
+    Such columns have little or nothing in common, and make boards of their own.
+    """
+    if any(board.complete) or not board.progress[0][1]:
+        return []
+    runs = [
+        sorted(i for cell in column for i in cell.runs) for column in zip(*board.cells, strict=True)
+    ]
+    parts = [frame.loc[index].reset_index(drop=True) for index in runs]
+    return list(zip(board.columns, parts, strict=True)) if len(parts) > 1 else []
+
+
+def _with_values(
+    columns: Sequence[Column], grid: Grid
+) -> tuple[list[Column], Grid, list[tuple[Column, Row, Cell]]]:
+    """Part the columns in which a run has a value, if any, from the cells of the others."""
+    kept = sorted({c for c, _ in _all(grid)}) or range(len(columns))
+    valueless = [
+        (column, row, summarise(cells[c], None, False))
+        for c, column in enumerate(columns)
+        for row, cells in sorted(grid.items())
+        if c not in kept and cells[c]
+    ]
+    found = {row: [cells[c] for c in kept] for row, cells in grid.items()}
+    return [columns[c] for c in kept], {row: it for row, it in found.items() if any(it)}, valueless
 
 
 def _grid(frame: pd.DataFrame, columns: Sequence[Column], rule: str, metric: str) -> Grid:
@@ -100,7 +144,9 @@ def _grid(frame: pd.DataFrame, columns: Sequence[Column], rule: str, metric: str
     )
     numbers = numbers.astype(object).where(numbers.notna(), None)
     told = [frame[["seed", "status", "reason"]], numbers, frame[["sources", "dirty"]]]
-    table = pd.concat([column_keys(frame), *told], axis=1)
+    # A column that is a board of its own was parted from others before.
+    keys = column_keys(frame) if len(columns) > 1 else pd.Series(columns[0].key, frame.index)
+    table = pd.concat([keys, *told], axis=1)
     grid: Grid = {}
     for row, index in rows_of(frame).items():
         cells = grid[row] = [[] for _ in columns]
@@ -136,20 +182,24 @@ def _board(
     ranked = sorted(row for row in grid if blocks and progress[row][0] == len(blocks))
     values = np.array([[seeds[row][c][seed] for row in ranked] for c, seed in blocks])
     sizes = [count for count in np.bincount([c for c, _ in blocks] or [0]).tolist() if count]
-    totals, profile, diagram = {}, {}, "withheld: no method is complete"
+    totals, profile, diagram, means = {}, {}, "withheld: no method is complete", {}
     if ranked:
         base = next((i for i, row in enumerate(ranked) if row.label == baseline), None)
         optimism = [_mean([cell.optimism for cell in cells[row] if cell.value]) for row in ranked]
         found = aggregate(values, sizes, base, optimism, sign)
+        if base is None and any(row.label == baseline and progress[row][0] for row in grid):
+            # A rank without the baseline would stand beside a Δ to it, and could contradict it.
+            found = [replace(total, standing=None) for total in found]
         totals = dict(zip(ranked, found, strict=True))
         labels = [row.label for row in ranked]
-        if base is not None:
+        if base is not None and len(blocks) > 1:
             profile = dict(zip(labels, profiles(values, base, sign), strict=True))
             del profile[baseline]
         names = [columns[c].dataset for c in sorted({c for c, _ in blocks})]
-        means = sign * statistics.column_means(values, sizes)
-        diagram = friedman(means, names, labels)
-    order = sorted(ranked, key=lambda row: (totals[row].rank, row))
+        of_columns = sign * statistics.column_means(values, sizes)
+        means = dict(zip(ranked, of_columns.mean(axis=0).round(9).tolist(), strict=True))
+        diagram = friedman(of_columns, names, labels) if found[0].standing else UNRANKED
+    order = sorted(ranked, key=lambda row: (-means[row], row))
     order += sorted(grid.keys() - totals.keys(), key=lambda row: (-progress[row][0], row))
     table = [cells[row] for row in order]
     return Board(
@@ -167,6 +217,7 @@ def _board(
         friedman=diagram,
         floor=[_floor(frame, metric, column) for column in zip(*table, strict=True)],
         published=match(published, frame, columns, order, table) if metric == PRIMARY else [],
+        valueless=[],
     )
 
 

@@ -1,21 +1,25 @@
 """From folders of records to a board in all its forms."""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
 from openmix import atomic
 from openmix.errors import ConfigError
-from openmix.leaderboard import published
-from openmix.leaderboard.board import build
+from openmix.leaderboard import places, published
+from openmix.leaderboard.board import Board, build, parted
 from openmix.leaderboard.collect import collect
 from openmix.leaderboard.options import Options, suggest
 from openmix.leaderboard.publish import Outcome
-from openmix.leaderboard.render import csv, html, latex, markdown, text
+from openmix.leaderboard.render import csv, html, index, latex, markdown, text
 
 
 def make(options: Options, folder: Path) -> Outcome:
     """Read the records and write every form; ``folder`` holds published numbers.
+
+    Where no method is complete over several protocols, each has a board in a folder of its own.
 
     Raises ConfigError when there is no record, or none that the filters keep.
     """
@@ -26,20 +30,51 @@ def make(options: Options, folder: Path) -> Outcome:
         raise ConfigError(f"no records in {options.records}{first}; {remedy}")
     for name in ("dataset", "backbone", "protocol", "seed"):
         frame = _keep(frame, name, getattr(options, name))
-    entries = published.load(folder)
-    board = build(frame, options.select, options.metric, options.baseline, problems, entries)
-    forms = {
-        "leaderboard.csv": csv.wide(board),
+    arrange = partial(
+        build,
+        rule=options.select,
+        metric=options.metric,
+        baseline=options.baseline,
+        problems=problems,
+        published=published.load(folder),
+    )
+    board = arrange(frame)
+    columns = parted(board, frame)
+    runs = dict(zip(places.names([column for column, _ in columns]), columns, strict=True))
+    parts = {name: arrange(part, columns=[column]) for name, (column, part) in runs.items()}
+    files = _index(board, parts, frame) if parts else _forms(board, frame)
+    for name, part in parts.items():
+        forms = _forms(part, runs[name][1])
+        files |= {f"{name}/{form}": content for form, content in forms.items()}
+    out = Path(options.out)
+    places.clear(out, files)
+    for name, content in files.items():
+        atomic.write(out / name, content)
+    shown = text.render(board, list(parts.values()))
+    return Outcome(shown, [(out / name).as_posix() for name in files], problems)
+
+
+def _forms(board: Board, frame: pd.DataFrame) -> dict[str, str]:
+    """The files of one board."""
+    contents = (
+        csv.wide(board),
+        csv.long(frame),
+        csv.published(board),
+        markdown.render(board),
+        latex.render(board),
+        html.render(board, frame),
+    )
+    return dict(zip(places.FORMS, contents, strict=True))
+
+
+def _index(board: Board, parts: Mapping[str, Board], frame: pd.DataFrame) -> dict[str, str]:
+    """The files beside the folders of several boards; the list of these is written first."""
+    return {
+        places.LIST: csv.boards(parts),
         "runs.csv": csv.long(frame),
-        "published.csv": csv.published(board),
-        "leaderboard.md": markdown.render(board),
-        "leaderboard.tex": latex.render(board),
-        "leaderboard.html": html.render(board, frame),
+        "leaderboard.md": index.markdown(board, parts),
+        "leaderboard.html": index.html(board, parts),
     }
-    paths = [Path(options.out, name) for name in forms]
-    for path, content in zip(paths, forms.values(), strict=True):
-        atomic.write(path, content)
-    return Outcome(text.render(board), [path.as_posix() for path in paths], problems)
 
 
 def _keep(frame: pd.DataFrame, name: str, wanted: str) -> pd.DataFrame:

@@ -15,31 +15,65 @@ def sentences(board: "Board") -> list[str]:
     """How much is complete, who is best, who beats the baseline, and what more seeds could tell."""
     named = zip(board.rows, board.aggregates, strict=True)
     ranked = {row.label: total for row, total in named if total}
-    said = [_complete(board, len(ranked))]
+    said = [_complete(board, list(ranked))]
     if len(ranked) > 1:
         said += [_best(board, ranked), _baseline(board, ranked), _power(board, ranked)]
-    return list(filter(None, said))
+    return [*filter(None, said), *valueless(board)]
 
 
-def _complete(board: "Board", ranked: int) -> str:
-    protocols, runs = len(board.columns), board.progress[0][1] if board.progress else 0
+def _complete(board: "Board", ranked: list[str]) -> str:
+    protocols, runs, rows = len(board.columns), board.progress[0][1], len(board.rows)
     has = f"{plural(runs, 'run')} over {plural(protocols, 'protocol')}"
-    if ranked == len(board.rows):
-        return f"All {plural(ranked, 'method')} are complete with {has} each."
-    said = f"{ranked} of {plural(len(board.rows), 'method')} are complete with {has} each"
+    if not runs:
+        return "No run has a value."
+    if len(board.rows) == len(ranked) == 1:
+        alone = "there is no other to compare it with"
+        sure = ", and one run says nothing of how far others lie" if runs == 1 else ""
+        return f"{ranked[0]} alone, {has}: {alone}{sure}."
+    if len(ranked) == rows:
+        return f"All {rows} methods are complete with {has} each."
+    if not ranked:
+        said = f"None of {plural(rows, 'method')} has all {has}, and none is ranked"
+    elif len(ranked) == 1:
+        said = f"Of {rows} methods only {ranked[0]} has all {has}, and none is ranked"
+    else:
+        said = f"{len(ranked)} of {rows} methods are complete with {has} each"
     if board.common:
-        rows, shared = len(board.common.rows), board.common.progress[0][1]
-        said += f"; all {rows} that have a value share {plural(shared, 'run')} of these"
-    return f"{said}. The others are not ranked."
+        sharing, shared = len(board.common.rows), board.common.progress[0][1]
+        said += f"; all {sharing} that have a value share {plural(shared, 'run')} of these"
+    return f"{said}. The others are not ranked." if len(ranked) > 1 else f"{said}."
+
+
+def apart(board: "Board") -> list[str]:
+    """Why a board is made in parts, and what is in none of them."""
+    protocols = len(board.columns)
+    said = f"No method has every run of all {protocols} protocols, so each has a board of its own."
+    return [said, *valueless(board)]
+
+
+def valueless(board: "Board") -> list[str]:
+    """A line for each protocol that is no column, since none of its runs has a value."""
+    found: dict[str, dict[str, list[str]]] = {}
+    for column, row, cell in board.valueless:
+        why = f" ({cell.note})" if cell.note else ""
+        found.setdefault(column.label, {}).setdefault(cell.status, []).append(row.label + why)
+    said = {
+        label: "; ".join(f"{status}: {', '.join(told)}" for status, told in outcomes.items())
+        for label, outcomes in found.items()
+    }
+    none = "is no column, as none of its runs has a value"
+    return [f"{label} {none}; {told}." for label, told in said.items()]
 
 
 def _best(board: "Board", ranked: dict[str, Aggregate]) -> str:
     first, *others = ranked
+    if not board.ranked:
+        single = any(cell.value and cell.value.n == 1 for cell in board.cells[0])
+        told = "With one seed in a protocol no method is ranked, and none is called best."
+        return told if single else ""
     if board.progress[0][1] < pairs_needed(len(others)):
         return f"{first} has the best mean."
     tied = [label for label in others if ranked[label].top]
-    if not ranked[first].top:
-        return f"{first} has the best mean; one seed a protocol says nothing of its certainty."
     if not tied:
         return f"{first} is best, and every other method can be told from it."
     if len(tied) == len(others):
@@ -51,7 +85,8 @@ def _baseline(board: "Board", ranked: dict[str, Aggregate]) -> str:
     if board.baseline not in ranked:
         lacking = any(row.label == board.baseline for row in board.rows)
         why = "is not complete" if lacking else "has no runs"
-        return f"The baseline {board.baseline} {why}, so that no method is compared to it."
+        rank = ", and none is ranked" if lacking and not board.ranked else ""
+        return f"The baseline {board.baseline} {why}, so that no method is compared to it{rank}."
     verdicts = {label: total.verdict for label, total in ranked.items()}
     said = []
     for verdict in ("better", "worse"):

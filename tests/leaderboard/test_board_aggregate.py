@@ -54,7 +54,8 @@ def test_a_clear_difference_is_better_and_its_opposite_worse(grid):
         "bad": "worse",
     }
     assert [row.top for row in rows.values()] == [True, False, False]
-    assert [(row.rank, row.rank_low, row.rank_high) for row in rows.values()] == [
+    places = [row.standing for row in rows.values()]
+    assert [(it.rank, it.rank_low, it.rank_high) for it in places] == [
         (1, 1, 1),
         (2, 2, 2),
         (3, 3, 3),
@@ -69,7 +70,10 @@ def test_lower_is_better_where_the_metric_says_so(grid):
     rows = ranked(grid(values, metric="nll"))  # falls with top-1
     assert list(rows) == ["good", "none", "bad"]
     assert rows["good"].delta.mean < 0 and rows["good"].verdict == "better"
-    assert rows["bad"].verdict == "worse" and rows["good"].rank == rows["good"].mean_rank == 1
+    assert (
+        rows["bad"].verdict == "worse"
+        and rows["good"].standing.rank == rows["good"].standing.mean_rank == 1
+    )
 
 
 def test_three_seeds_of_one_protocol_never_make_a_winner(grid):
@@ -77,7 +81,7 @@ def test_three_seeds_of_one_protocol_never_make_a_winner(grid):
     rows = ranked(board)
     assert rows["good"].delta.half < rows["good"].delta.mean and rows["good"].p == 0.25
     assert rows["good"].verdict == "too few runs" and rows["none"].top
-    assert (rows["good"].rank_low, rows["good"].rank_high) == (1, 2)
+    assert (rows["good"].standing.rank_low, rows["good"].standing.rank_high) == (1, 2)
     assert "a sign-flip test then needs 6" in board.statement[-1]
     assert "1 of 1 have the 95 % interval of Δ on the better side of 0" in board.statement[-1]
 
@@ -100,11 +104,46 @@ def test_a_small_p_among_many_methods_is_no_difference():
     assert few[1].p == few[1].p_holm and few[1].verdict == "better"
 
 
-def test_a_single_seed_a_column_has_no_interval_and_no_claim(grid):
-    rows = ranked(grid({"none": [[70.0]] * 3, "good": [[80.0]] * 3}))
-    assert rows["good"].delta == (pytest.approx(10), None, 3)
-    assert rows["good"].verdict == "too few runs" and not rows["good"].top
-    assert rows["good"].p_top1 is None and rows["good"].rank == 1
+SINGLE = "With one seed in a protocol no method is ranked, and none is called best."
+
+
+@pytest.mark.parametrize("columns", [1, 3, 6])
+def test_a_single_seed_a_column_has_no_interval_and_no_claim(grid, columns):
+    board = grid({"none": [[70.0]] * columns, "good": [[80.0]] * columns})
+    rows = ranked(board)
+    assert list(rows) == ["good", "none"], "sorted all the same"
+    assert rows["good"].delta == (pytest.approx(10), None, columns)
+    assert rows["good"].verdict in ("too few runs", "not separable") and not rows["good"].top
+    assert rows["good"].standing is rows["none"].standing is None and not board.ranked
+    assert board.statement[1] == SINGLE and board.compared == (columns > 1)
+    assert board.friedman.startswith("withheld") and bool(board.profile) == (columns > 1)
+
+
+@pytest.mark.parametrize("seeds", [1, 3])
+@pytest.mark.parametrize("name", ["none", "cutmix"])
+def test_a_method_alone_has_no_rank_and_no_chance(grid, name, seeds):
+    board = grid({name: [[70.0, 71.0, 72.0][:seeds]]})
+    (total,) = board.aggregates
+    assert total.standing is None and not total.top and not board.compared and not board.profile
+    count = "1 run" if seeds == 1 else "3 runs"
+    (said,) = board.statement
+    assert said.startswith(f"{name} alone, {count} over 1 protocol: there is no other to compare")
+    assert ("says nothing of how far others lie" in said) == (seeds == 1)
+
+
+def test_a_rank_never_stands_beside_a_difference_to_a_baseline_that_is_not_ranked(grid):
+    """A fourth seed makes methods complete that the baseline, which lacks it, beats."""
+    values = {"a": [[70.0, 70.1, 70.2, 70.1]], "none": [[75.0, 75.1, 75.2, None]]}
+    one = grid(values)
+    assert one.complete == [True, False] and one.cells[0][0].delta.mean < -4 and not one.ranked
+    assert one.statement == [
+        "Of 2 methods only a has all 4 runs over 1 protocol, and none is ranked; all 2 that have a "
+        "value share 3 runs of these."
+    ]
+    two = grid(values | {"b": [[60.0, 60.1, 60.2, 60.1]]})
+    assert two.complete == [True, True, False] and not two.ranked and two.common.ranked
+    assert any(s.endswith("compared to it, and none is ranked.") for s in two.statement)
+    assert grid(values | {"b": [[60.0, 60.1, 60.2, 60.1]]}, baseline="b").ranked
 
 
 def test_without_a_complete_baseline_nothing_is_compared(grid):
@@ -139,9 +178,8 @@ def test_rows_without_any_value_do_not_empty_the_common_board(grid, make_run):
     assert board.common.progress == [(1, 1), (1, 1)]
     only = build(load([failed]))
     assert only.complete == [False] and only.common is None and only.friedman.startswith("withheld")
-    assert only.statement == [
-        "0 of 1 method are complete with 0 runs over 1 protocol each. The others are not ranked."
-    ]
+    assert only.statement == ["No run has a value."]
+    assert only.cells[0][0].note == "killed" and not only.valueless
 
 
 def test_a_complete_board_has_no_common_one(grid):
@@ -179,7 +217,9 @@ def test_deleting_a_record_never_improves_its_method(make_run, found, data):
     loser = f"m{lost[0]}"
     assert after.keys() == before.keys() - {loser}
     for name, row in after.items():
-        assert before[name].rank - 1 <= row.rank <= before[name].rank
+        if row.standing and before[name].standing:
+            earlier = before[name].standing.rank
+            assert earlier - 1 <= row.standing.rank <= earlier
     without = [run for place, run in runs.items() if place[0] != lost[0]]
     wanted = {place[1:] for place in places if place[0] != lost[0]}
     if wanted == {place[1:] for place in places} and loser in before and lost[0] > 0:
@@ -199,9 +239,10 @@ def test_rank_intervals_hold_the_true_rank_and_are_not_all_wide():
     random, covered, widths = np.random.default_rng(0), [], []
     for _ in range(60):
         rows = aggregate(draw(4, 3, [71.2, 70.8, 70.4, 70.0], random), [3] * 4, 3, [None] * 4)
-        covered += [row.rank_low <= place <= row.rank_high for place, row in enumerate(rows, 1)]
-        widths += [row.rank_high - row.rank_low for row in rows]
-        assert all(row.rank_low <= row.rank <= row.rank_high for row in rows)
+        places = [row.standing for row in rows]
+        covered += [it.rank_low <= place <= it.rank_high for place, it in enumerate(places, 1)]
+        widths += [it.rank_high - it.rank_low for it in places]
+        assert all(it.rank_low <= it.rank <= it.rank_high for it in places)
     assert np.mean(covered) >= 0.93 and np.mean(widths) < 1.5
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from openmix.leaderboard.arrange import differences
-from openmix.leaderboard.board import build
+from openmix.leaderboard.board import build, parted
 from openmix.leaderboard.load import load
 
 
@@ -172,3 +172,40 @@ def test_differences_are_short_and_always_tell_apart():
         "a=2 b=2 c=2 +1 more",
         "a=1 b=1 c=1 +1 more #z",
     ]
+
+
+def test_a_protocol_without_a_value_is_no_column_and_its_runs_are_told(make_run):
+    dead = {"config": {"epochs": 9}, "protocol": "dead"}
+    failed = {"status": "failed", "reason": "killed"} | dead
+    refused = {"status": "unsupported", "reason": "needs attention"} | dead
+    alive = [make_run("none", 0, 70.0), make_run("mixup", 0, 71.0)]
+    bad = [make_run("none", 0, **failed), make_run("none", 1, **failed)]
+    bad += [make_run("fmix", 0, **failed), make_run("transmix", 0, **refused)]
+    board = board_of([*alive, *bad])
+    assert [column.protocol for column in board.columns] == ["cifar100"]
+    assert [row.mixup for row in board.rows] == ["mixup", "none"] and all(board.complete)
+    assert board.runs == 2
+    assert board.statement[-1] == (
+        "cifar100 / resnet18 / dead is no column, as none of its runs has a value; "
+        "failed: fmix (killed), none (killed); unsupported: transmix (needs attention)."
+    )
+    only = board_of(bad)
+    assert [column.protocol for column in only.columns] == ["dead"] and len(only.rows) == 3
+    assert cell(only, "transmix").note == "needs attention"
+    assert only.statement == ["No run has a value."] and not parted(only, load(bad))
+
+
+def test_protocols_without_a_method_in_common_make_parts(runs, make_run):
+    frame = load(runs)
+    board = build(frame)
+    parts = parted(board, frame)
+    assert [column.label for column, _ in parts] == [column.label for column in board.columns]
+    assert sum(len(part) for _, part in parts) == len(runs)
+    for column, part in parts:
+        one = build(part, columns=[column])
+        assert one.columns == [column] and one.runs == len(part)
+        assert not parted(one, part)
+    both = load([*runs[:3], *(run | {"mixup": "mixup"} for run in runs[:3])])
+    assert not parted(build(both), both)
+    more = load([*runs[:3], make_run("none", 0, 70.0, config={"epochs": 7})])
+    assert not parted(build(more), more), "one method has both protocols"

@@ -10,6 +10,8 @@ import pytest
 
 from openmix import records
 from openmix.errors import ConfigError
+from openmix.leaderboard import places
+from openmix.leaderboard.arrange import Column
 from openmix.leaderboard.options import SHIPPED, Options, parse
 from openmix.leaderboard.publish import publish
 
@@ -65,7 +67,8 @@ def settle(folder):
 
 
 def state(folder):
-    return {path.name: (path.read_bytes(), path.stat().st_mtime_ns) for path in folder.iterdir()}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in files}
 
 
 @pytest.fixture
@@ -130,8 +133,9 @@ def test_one_or_many_folders_in_any_order_give_the_same_bytes(published, tmp_pat
     parts = ",".join(f"parts/{index}" for index in (2, 0, 1))
     for out in ("cold", "warm"):
         assert published(f"records={parts}", f"out={out}").text == whole.text
-        for name in NAMES:
-            assert (tmp_path / out / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+        for path in whole.paths:
+            found = tmp_path / out / Path(path).relative_to("whole")
+            assert found.read_bytes() == (tmp_path / path).read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -186,3 +190,70 @@ def test_the_shipped_records_join_ones_own_or_stand_alone(published, tmp_path, m
         published()
     outcome = published("records=gone", "with=reference")
     assert outcome.problems == [("gone", "no such folder")]
+
+
+def test_protocols_that_share_no_method_get_a_board_each_and_nothing_stale_stays(
+    published, tmp_path, runs
+):
+    one = published("protocol=quickstart")
+    out = tmp_path / "results/leaderboard"
+    assert {path.name for path in out.iterdir()} == set(NAMES)
+    (out / "mine").mkdir()
+    (out / "mine/leaderboard.md").write_text("a board that I have put there")
+
+    many = published()
+    labels = ["cifar100-resnet18-cifar100-epochs-200", "cifar100-resnet18-cifar100-epochs-400"]
+    labels.append("digits_noisy-wrn10_1-quickstart-40-label-noise")
+    index = {"boards.csv", "runs.csv", "leaderboard.md", "leaderboard.html"}
+    assert {path.name for path in out.iterdir()} == {*index, *labels, "mine"}
+    for folder in labels:
+        assert {path.name for path in (out / folder).iterdir()} == set(NAMES)
+        for ending in ("md", "html"):
+            assert f"{folder}/leaderboard.{ending}" in (out / f"leaderboard.{ending}").read_text()
+    assert sorted(many.paths) == sorted(
+        path.relative_to(tmp_path).as_posix()
+        for path in out.rglob("*.*")
+        if "mine" not in str(path)
+    )
+    (part,) = [path for path in out.glob("digits*/leaderboard.csv")]
+    assert "82.9" in part.read_text() and "78.37" not in part.read_text()
+    assert "82.90" in many.text and "78.37" in many.text
+    assert (
+        "No method has every run of all 3 protocols, so each has a board of its own." in many.text
+    )
+    assert published() == many, "from memory"
+
+    extra = runs[0] | {"protocol": "extra", "protocol_key": "f" * 12, "key": "f" * 12}
+    file = records.write(tmp_path / "results/records", extra)
+    assert "extra" in "".join(published().paths)
+    file.unlink()
+    assert published() == many
+    assert {path.name for path in out.iterdir()} == {*index, *labels, "mine"}
+    (out / labels[0] / "notes.txt").write_text("mine")
+    assert published("protocol=quickstart") == one
+    assert {path.name for path in out.iterdir()} == {*NAMES, "mine", labels[0]}
+    assert [path.name for path in (out / labels[0]).iterdir()] == ["notes.txt"]
+    assert (out / "mine/leaderboard.md").exists()
+
+
+def test_names_in_a_list_of_boards_lead_nowhere_else(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/runs.csv").write_text("1")
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "boards.csv").write_text("folder,protocol,methods,runs\n../precious,a,1,1\n\n")
+    places.clear(out, ())
+    assert (tmp_path / "precious/runs.csv").exists() and not (out / "boards.csv").exists()
+    (out / "boards.csv").write_text("club,members\nchess,12\n")
+    places.clear(out, ())
+    assert (out / "boards.csv").exists(), "somebody else's"
+
+
+def test_folders_of_boards_are_told_apart_without_regard_to_case():
+    def columns(*heads):
+        return [Column("d", "b", protocol, notes, "0") for protocol, notes in heads]
+
+    assert places.names(columns(("a", ()), ("b/c", ()))) == ["a", "b-c"]
+    assert places.names(columns(("a", ()), ("A", ("x",)))) == ["d-b-a", "d-b-A-x"]
+    assert places.names(columns(("runs.csv", ()), ("a", ()))) == ["d-b-runs.csv", "d-b-a"]
+    assert places.names(columns(("a", ("%",)), ("a", ("&",)))) == ["1-d-b-a-", "2-d-b-a-"]

@@ -3,7 +3,7 @@
 import csv
 import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
@@ -35,6 +35,7 @@ TOTAL = (
     "optimism",
     "top",
 )
+BOARDS = ["folder", "protocol", "methods", "runs"]
 CELL = ("mean", "half_width", "n", "delta", "delta_half_width", "delta_n", "correlation")
 CELL += ("optimism", "top", "status", "note")
 
@@ -77,6 +78,12 @@ def published(board: Board) -> str:
     return _text([head, *lines])
 
 
+def boards(parts: Mapping[str, Board]) -> str:
+    """One line a board, by the name of its folder, where each protocol has its own."""
+    lines = [(name, it.columns[0].label, len(it.rows), it.runs) for name, it in parts.items()]
+    return _text([BOARDS, *lines])
+
+
 def long(frame: pd.DataFrame) -> str:
     """One line a run, with every metric under every selection rule."""
     table = frame.drop(columns=OBJECTS)
@@ -98,11 +105,12 @@ def guard(value: Any) -> Any:
 def _total(total: Aggregate | None, progress: tuple[int, int]) -> list[Any]:
     if total is None:
         return [False, *progress, *[""] * (len(TOTAL) - 3)]
+    rank, low, high, mean_rank, best, among, _ = total.standing or [None] * 7
     values = (
-        *(total.rank, total.rank_low, total.rank_high, total.mean_rank),
+        *(rank, low, high, mean_rank),
         *(total.delta or NOTHING),
         total.iqm.mean if total.iqm else None,
-        *(total.p, total.p_holm, total.verdict, total.p_top1, total.p_top3),
+        *(total.p, total.p_holm, total.verdict, best, among),
         *(total.optimism, total.top),
     )
     return [True, *progress, *map(_plain, values)]

@@ -71,7 +71,8 @@ def _seeds(board: Board, rows: Ranked) -> Figure:
         seeds.Seeds(label, [value for _, value in sorted(cell.seeds.items())], cell.value, cell.top)
         for label, cell in rows
     ]
-    about = "A dot a seed; bar and line: mean and its interval. Bold: best, or not told from it."
+    about = "A dot a seed; bar and line: mean and its interval."
+    about += " Bold: best, or not told from it." * any(cell.top for _, cell in rows)
     return Figure("Seeds", about, seeds.draw(lines, board.metric))
 
 

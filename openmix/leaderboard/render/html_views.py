@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from openmix.leaderboard.aggregate import Aggregate
+from openmix.leaderboard.aggregate import Aggregate, Standing
 from openmix.leaderboard.board import Board
 from openmix.leaderboard.cell import Cell
 from openmix.leaderboard.figures import forest
@@ -50,27 +50,26 @@ def order(value: float | None) -> str:
     return "" if value is None else f"{value:.10g}"
 
 
-def place(total: Aggregate) -> str:
+def place(it: Standing) -> str:
     """The ranks that no test rules out."""
-    ends = sorted({total.rank_low, total.rank_high})
+    ends = sorted({it.rank_low, it.rank_high})
     return "–".join(f"{end:g}" for end in ends)
 
 
 def winners(board: Board) -> list[Winner]:
-    """One line a protocol that has a value."""
+    """One line a protocol in which a method is ahead: among those of several seeds."""
     found = []
     sign = -METRICS[board.metric].sign
     for j, column in enumerate(board.columns):
         cells = {row.label: line[j] for row, line in zip(board.rows, board.cells, strict=True)}
-        cells = {label: cell for label, cell in cells.items() if cell.value}
+        cells = {label: cell for label, cell in cells.items() if cell.top}
         if not cells:
             continue
         best, *others = sorted(cells, key=lambda label: (sign * cells[label].value.mean, label))
         cell = cells[best]
         value = f"{words.value(board, cell)} {words.half(board, cell)}".strip()
         delta = "baseline" if best == board.baseline else words.delta(board, cell) or NOTHING
-        tied = _some([label for label in others if cells[label].top])
-        found.append(Winner(column.label, best, value, delta, tied if cell.top else "one seed"))
+        found.append(Winner(column.label, best, value, delta, _some(others)))
     return found
 
 

@@ -30,14 +30,14 @@ def render(board: Board) -> str:
         "% Needs \\usepackage{booktabs,textcomp}.",
         _board(board, f"{words.caption(board)}. {found}"),
     ]
-    if any(board.complete):
+    if board.compared:
         lines = [
             (row.label, *words.total(board, total))
             for row, total in zip(board.rows, board.aggregates, strict=True)
             if total
         ]
         told = " ".join(f"{term}: {meaning}" for term, meaning in words.explanations(board))
-        parts.append(_table(("mixup", *words.TOTALS), [_escaped(lines)], told))
+        parts.append(_table(("mixup", *words.totals(board)), [_escaped(lines)], told))
     if board.published:
         lines = [words.published(board, match) for match in board.published]
         told = f"Published numbers beside ours; ours: {words.selection(board)}."

@@ -12,7 +12,7 @@ def render(board: Board) -> str:
     """Tables, findings, explanations and problems; names cannot become markup."""
     parts = ["# openmix leaderboard", f"{words.caption(board)}.", _rows(board, complete=True)]
     parts.append("\n".join(f"- {escape(sentence)}" for sentence in board.statement))
-    if any(board.complete):
+    if board.compared:
         parts += ["## All columns", _totals(board)]
     if not all(board.complete):
         parts += ["## Incomplete", _rows(board, complete=False)]
@@ -48,7 +48,7 @@ def _totals(board: Board) -> str:
         for row, total in zip(board.rows, board.aggregates, strict=True)
         if total
     ]
-    return _table(("mixup", *words.TOTALS), lines)
+    return _table(("mixup", *words.totals(board)), lines)
 
 
 def _table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:

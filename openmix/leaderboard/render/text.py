@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from openmix.leaderboard.board import Board
 from openmix.leaderboard.cell import Cell
 from openmix.leaderboard.render import words
+from openmix.leaderboard.statement import apart
 
 HEAD = ("mixup", "mean", "±", "Δ", "n", "")
 LEFT = {"", "mixup", "verdict", "column", "source", "notes"}
@@ -16,19 +17,27 @@ KEY = {"n", "±", "Δ", "bold, *", "verdict", "floor"}
 Line = tuple[str, ...]
 
 
-def render(board: Board) -> str:
-    """All numbers of the board as plain text."""
-    blocks = [words.caption(board)]
-    blocks += [_column(board, index) for index in range(len(board.columns))]
-    if any(board.complete):
+def render(board: Board, parts: Sequence[Board] = ()) -> str:
+    """All numbers of the board as plain text; of its ``parts``, if it is made in several."""
+    blocks, terms = [words.caption(board)], {}
+    for part in parts or [board]:
+        blocks += _numbers(part)
+        terms |= dict(words.explanations(part))
+    if parts:
+        blocks.append("\n".join(apart(board)))
+    terms |= dict(words.explanations(board))
+    blocks.append("\n".join(f"{term}: {terms[term]}" for term in terms if term in KEY))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _numbers(board: Board) -> list[str]:
+    blocks = [_column(board, index) for index in range(len(board.columns))]
+    if board.compared:
         blocks.append(_totals(board))
     if board.published:
         lines = [words.published(board, match) for match in board.published]
         blocks.append("\n".join(["Published numbers", *_align([words.PUBLISHED, *lines])]))
-    blocks.append("\n".join(board.statement))
-    terms = [(term, meaning) for term, meaning in words.explanations(board) if term in KEY]
-    blocks.append("\n".join(f"{term}: {meaning}" for term, meaning in terms))
-    return "\n\n".join(blocks) + "\n"
+    return [*blocks, "\n".join(board.statement)]
 
 
 def _column(board: Board, index: int) -> str:
@@ -38,12 +47,12 @@ def _column(board: Board, index: int) -> str:
 
 
 def _totals(board: Board) -> str:
-    lines = []
+    heads, lines = words.totals(board), []
     for index, (row, total) in enumerate(zip(board.rows, board.aggregates, strict=True)):
         cells = words.total(board, total) if total else ("", "", words.incomplete(board, index))
-        lines.append((row.label, *cells, *[""] * (len(words.TOTALS) - len(cells))))
+        lines.append((row.label, *cells, *[""] * (len(heads) - len(cells))))
     head = f"All {len(board.columns)} columns" if len(board.columns) > 1 else "Over all seeds"
-    return "\n".join([head, *_parted(board, [("mixup", *words.TOTALS), *lines])])
+    return "\n".join([head, *_parted(board, [("mixup", *heads), *lines])])
 
 
 def _line(board: Board, label: str, cell: Cell) -> Line:

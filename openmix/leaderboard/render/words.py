@@ -1,6 +1,6 @@
 """Numbers and sentences that every form of the board shares."""
 
-from openmix.leaderboard.aggregate import Aggregate
+from openmix.leaderboard.aggregate import Aggregate, Standing
 from openmix.leaderboard.board import Board
 from openmix.leaderboard.cell import Cell
 from openmix.leaderboard.published import PublishedMatch
@@ -8,8 +8,7 @@ from openmix.leaderboard.statement import plural, signed
 from openmix.leaderboard.statistics import CONFIDENCE
 from openmix.records.metrics import METRICS, RULES
 
-TOTALS = ("Δ", "Holm p", "verdict", "rank", "open to", "P(best)", "P(top 3)", "optimism")
-"""Heads of what :func:`total` returns."""
+RANKS = ("rank", "open to", "P(best)", "P(top 3)")
 
 PUBLISHED = ("mixup", "column", "paper", "ours", "inside our interval?", "source", "notes")
 """Heads of what :func:`published` returns."""
@@ -49,18 +48,25 @@ def delta(board: Board, cell: Cell) -> str:
     return signed(board.metric, cell.delta) + fewer
 
 
+def totals(board: Board) -> tuple[str, ...]:
+    """Heads of what :func:`total` returns; none of ranks where the runs bear none."""
+    return ("Δ", "Holm p", "verdict", *(RANKS if board.ranked else ()), "optimism")
+
+
 def total(board: Board, it: Aggregate) -> tuple[str, ...]:
-    """What a row comes to over all columns, one text for each of :data:`TOTALS`."""
+    """What a row comes to over all columns, one text for each of :func:`totals`."""
     return (
         signed(board.metric, it.delta) if it.delta else "",
         probability(it.p_holm),
         it.verdict,
-        f"{it.rank:g}",
-        f"{it.rank_low:g}–{it.rank_high:g}",
-        share(it.p_top1),
-        share(it.p_top3),
+        *(_standing(it.standing) if it.standing else ()),
         "" if it.optimism is None else f"{it.optimism:+.2f}",
     )
+
+
+def _standing(it: Standing) -> tuple[str, ...]:
+    ends = f"{it.rank_low:g}–{it.rank_high:g}"
+    return f"{it.rank:g}", ends, share(it.p_top1), share(it.p_top3)
 
 
 def probability(p: float | None) -> str:
@@ -70,17 +76,15 @@ def probability(p: float | None) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def share(chance: float | None) -> str:
-    """A chance in percent, never quite 0 or 100: it is drawn at random; empty without one."""
-    if chance is None:
-        return ""
+def share(chance: float) -> str:
+    """A chance in percent, never quite 0 or 100: it is integrated numerically."""
     return "< 1 %" if chance < 0.01 else "> 99 %" if chance > 0.99 else f"{100 * chance:.0f} %"
 
 
 def incomplete(board: Board, line: int) -> str:
     """How much of a row there is."""
     done, wanted = board.progress[line]
-    return f"incomplete {done}/{wanted}"
+    return f"incomplete {done}/{wanted}" if wanted else "no value"
 
 
 def published(board: Board, match: PublishedMatch) -> tuple[str, ...]:
@@ -108,14 +112,11 @@ def explanations(board: Board) -> list[tuple[str, str]]:
         ("n", "seeds behind a number."),
         ("±", f"{interval}, 2.5 standard deviations of 3 seeds; a single seed has none."),
         ("Δ", _baseline(board)),
-        (
-            "bold, *",
-            "best of the column, and all that paired t-tests (Holm) do not part from it.",
-        ),
+        *_bold(board),
         ("column", "only runs whose settings agree in all but the mixup, on the same data."),
         ("missing", "no run with a value. A cell without a number enters no mean."),
         ("incomplete", "lacks a seed that another method has in that column; it is not ranked."),
-        *(_totals(board) if any(board.complete) else []),
+        *(_totals(board) if board.compared else []),
         *_floor(board),
         ("order", "best mean over the columns first, incomplete methods last."),
     ]
@@ -130,6 +131,10 @@ def _baseline(board: Board) -> str:
 
 def _totals(board: Board) -> list[tuple[str, str]]:
     over = "over the columns of this board, each weighing the same"
+    ranks = [
+        ("rank", f"by the mean {over}; open to: the ranks that no such test rules out."),
+        ("P(best)", "chance of the best mean with seeds without end; P(top 3) of the three best."),
+    ]
     return [
         (
             "verdict",
@@ -137,10 +142,14 @@ def _totals(board: Board) -> list[tuple[str, str]]:
             "runs: no values whatever could make a Holm's p of so many methods so small.",
         ),
         ("Holm p", f"sign-flip test of the mean Δ {over}, adjusted for all methods."),
-        ("rank", f"by the mean {over}; open to: the ranks that no such test rules out."),
-        ("P(best)", "chance of the best mean with seeds without end; P(top 3) of the three best."),
+        *(ranks if board.ranked else []),
         ("optimism", "points of top-1 that choosing the best epoch on the test set would add."),
     ]
+
+
+def _bold(board: Board) -> list[tuple[str, str]]:
+    meaning = "best of the column, and all that paired t-tests (Holm) do not part from it."
+    return [("bold, *", meaning)] if any(cell.top for line in board.cells for cell in line) else []
 
 
 def _floor(board: Board) -> list[tuple[str, str]]:
