@@ -37,6 +37,10 @@ def imagefolder(root: str) -> tuple[Folder, Folder]:
 
 def _pair(root: Path, test_name: str, hint: str) -> tuple[Folder, Folder]:
     train, test = list_folder(root / "train", hint), list_folder(root / test_name, hint)
+    if os.path.realpath(train.root) == os.path.realpath(test.root):
+        raise DataError(
+            f"{test.root} is {train.root} itself, by a link; test on images that are not trained on"
+        )
     if train.classes != test.classes:
         differ = listing(set(train.classes) ^ set(test.classes))
         besides = test_name == "test" and os.path.isdir(root / "val")

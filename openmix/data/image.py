@@ -12,8 +12,8 @@ def read_image(path: str, mode: str) -> Image.Image:
 
     Transparency is dropped (the colours below it show), a palette is looked up, and the orientation
     that a camera notes in EXIF is not applied. Grey values of 16 bits are divided by 257 and
-    rounded; of floats and 32 bits nobody knows the range, they are refused. Raises DataError,
-    naming the file, for whatever the decoder stumbles on.
+    rounded (of colours of 16 bits Pillow keeps the upper 8); floats and 32 bits are refused, since
+    nobody knows their range. Raises DataError, naming the file, for whatever a decoder raises.
     """
     try:
         with Image.open(path) as file:
@@ -34,11 +34,18 @@ def reason(error: Exception) -> str:
 
 
 def _eight_bits(image: Image.Image, path: str) -> Image.Image:
-    # Pillow's convert() cuts at 255, which leaves white.
     sixteen = image.mode == "I" and image.format in ("PNG", "PPM")  # read and scaled so by Pillow
     if image.mode.startswith("I;16") or sixteen:
-        return Image.fromarray(((np.asarray(image, np.uint32) + 128) // 257).astype(np.uint8))
+        # Pillow's convert() cuts at 255, which leaves white.
+        top = 2 ** _tiff_bits(image) - 1
+        pixels = (np.asarray(image, np.uint32) * 510 + top) // (2 * top)
+        return Image.fromarray(pixels.astype(np.uint8))
     if image.mode in ("I", "F"):
-        kind = {"I": "32-bit integers", "F": "floats"}[image.mode]
+        kind = {"I": "whole numbers", "F": "floats"}[image.mode]
         raise DataError(f"{path} holds {kind} of unknown range; save it with 8 or 16 bits")
     return image
+
+
+def _tiff_bits(image: Image.Image) -> int:
+    """Bits of a grey value; a TIFF of 12 bits is read as one of 16, as it is."""
+    return image.tag_v2[258][0] if image.format == "TIFF" else 16

@@ -197,7 +197,7 @@ class _Images:
         # One block of bytes stays shared with forked workers; a list of str would be copied page
         # by page as reference counts change.
         self.paths = np.array([os.fsencode(path) for path in folder.paths])
-        self.labels = folder.labels
+        self.labels = folder.labels.astype(np.int64, copy=False)
         self.transform, self.seed = transform, seed
         self.mode = {1: "L", 3: "RGB"}[channels]
 

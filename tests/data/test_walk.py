@@ -90,6 +90,12 @@ def test_a_folder_of_two_classes_is_refused(root, link, target):
     refused(root, str(root / "train" / "a"), str(root / "train" / link), "remove one of the links")
 
 
+def test_images_to_train_on_are_none_to_test_on(root):
+    (root / "test").symlink_to("train")
+    with pytest.raises(DataError, match=r"test is .*train itself, by a link"):
+        sources.imagefolder(str(root))
+
+
 @pytest.mark.parametrize("link", ["a/gone.png", "a/gone", "gone"])
 @pytest.mark.parametrize("target", ["/nowhere/x.png", "gone"])
 def test_a_link_to_nothing_is_named(root, link, target):
