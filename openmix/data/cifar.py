@@ -36,9 +36,9 @@ def cifar100(root: str, download: bool = False) -> tuple[Arrays, Arrays]:
 
 
 def _folder(root: str, name: str, torchvision_name: str, download: bool) -> Path:
-    folder = Path(root) / name
+    folder = Path(root).expanduser() / name
     if not folder.is_dir() and download:
-        fetch(torchvision_name, root)
+        fetch(torchvision_name, str(folder.parent))
     if not folder.is_dir():
         raise DataError(
             f"{torchvision_name} is missing: no folder {folder}; set dataset.source.download=true"

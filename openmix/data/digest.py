@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from openmix.config.suggest import listing
 from openmix.data.base import Arrays, Folder
+from openmix.errors import ConfigError
 
 NAMED = 20
 """How many class names a record holds in full."""
@@ -80,10 +81,20 @@ def _read(source: Mapping) -> tuple[Arrays | Folder, Arrays | Folder, Digest]:
     name = json.dumps([os.getcwd(), source], sort_keys=True, default=str)
     if name not in _kept:
         _kept.clear()
-        train, test = make(source)
+        train, test = _pair(source)
         checksum = hashlib.sha256((train.checksum() + test.checksum()).encode()).hexdigest()
         _kept[name] = train, test, Digest(checksum, _part(train), _part(test))
     return _kept[name]
+
+
+def _pair(source: Mapping) -> tuple[Arrays | Folder, Arrays | Folder]:
+    match found := make(source):
+        case (Arrays(), Arrays()) | (Folder(), Folder()):
+            return found
+    raise ConfigError(
+        f"{source['_target_']} must return (train, test), both Arrays or both Folder of "
+        f"openmix.data.base, not {type(found).__name__}"
+    )
 
 
 def _part(part: Arrays | Folder) -> Part:

@@ -26,9 +26,10 @@ def fashion_mnist(root: str, download: bool = False) -> tuple[Arrays, Arrays]:
     Looks in root/FashionMNIST/raw, root/fashion-mnist and Debian's /usr/share/datasets;
     `download` fetches the files through torchvision where they are in none of them.
     """
-    folders = [Path(root) / "FashionMNIST" / "raw", Path(root) / "fashion-mnist", DEBIAN]
+    place = Path(root).expanduser()
+    folders = [place / "FashionMNIST" / "raw", place / "fashion-mnist", DEBIAN]
     if download and not any(_complete(folder) for folder in folders):
-        fetch("FashionMNIST", root)
+        fetch("FashionMNIST", str(place))
     for folder in folders:
         if _complete(folder):
             return _read(folder, "train"), _read(folder, "test")

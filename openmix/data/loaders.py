@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from openmix.data.augment import to_device
 from openmix.data.base import Folder
+from openmix.data.image import read_image, reason
 from openmix.errors import ConfigError, DataError
 from openmix.seeding import derive, permutation
 
@@ -211,7 +212,7 @@ class _Images:
         # One block of bytes stays shared with forked workers; a list of str would be copied page
         # by page as reference counts change.
         self.paths = np.array([os.fsencode(path) for path in folder.paths])
-        self.labels = folder.labels
+        self.labels = folder.labels.astype(np.int64, copy=False)
         self.transform, self.seed = transform, seed
         self.mode = {1: "L", 3: "RGB"}[channels]
 
@@ -238,12 +239,16 @@ class _Images:
         torch.default_generator.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed & 0xFFFFFFFF)
+        picture = read_image(path, self.mode)
         try:
-            with Image.open(path) as file:
-                picture = file.convert(self.mode)
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"{path} cannot be decoded; delete it or get it again") from error
-        result = picture if self.transform is None else self.transform(picture)
+            result = picture if self.transform is None else self.transform(picture)
+        except (ConfigError, MemoryError):
+            raise
+        except Exception as error:  # a crop that is larger than the image, a transform with a fault
+            raise ConfigError(
+                f"the transforms of augment cannot take {path} of {picture.width} x "
+                f"{picture.height} pixels ({type(error).__name__}: {reason(error)})"
+            ) from error
         if isinstance(result, Image.Image):
             pixels = torch.from_numpy(np.array(result))
             result = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)

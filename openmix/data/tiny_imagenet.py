@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from openmix import atomic
 from openmix.data.base import Arrays, Folder, list_folder
+from openmix.data.image import read_image
 from openmix.errors import DataError
 
 _HINT = (
@@ -26,7 +26,7 @@ def tiny_imagenet(root: str) -> tuple[Arrays, Arrays]:
     (val/images and val_annotations.txt) or sorted into val/<wnid>. Decoded images are cached
     in tiny-imagenet-200/openmix.npz, which is made anew when the files changed or it is damaged.
     """
-    folder = Path(root) / "tiny-imagenet-200"
+    folder = Path(root).expanduser() / "tiny-imagenet-200"
     train = list_folder(folder / "train", _HINT)
     test = _list_val(folder / "val", train.classes)
     listing = train.checksum() + test.checksum()
@@ -64,11 +64,7 @@ def decode(folder: Folder) -> Arrays:
 
     def read(position: int) -> None:
         path = folder.paths[position]
-        try:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError) as error:
-            raise DataError(f"{path} cannot be decoded; {_HINT}") from error
+        pixels = np.asarray(read_image(path, "RGB"))
         if pixels.shape != (_SIZE, _SIZE, 3):
             raise DataError(f"{path} is {pixels.shape[1]} x {pixels.shape[0]}, not 64 x 64")
         images[position] = pixels.transpose(2, 0, 1)
