@@ -19,8 +19,9 @@ def one_line(error: BaseException) -> str:
     error = origin(error)
     if type(error).__module__.startswith("openmix.") or isinstance(error, OSError):
         return " ".join(str(error).split()) or type(error).__name__
-    said, where = _says(str(error)), _place(error)
-    return type(error).__name__ + (f": {said}" if said else "") + (f" ({where})" if where else "")
+    kind, where = type(error).__name__, _place(error)
+    said = _says(str(error)).removeprefix(f"{kind}: ")
+    return kind + (f": {said}" if said else "") + (f" ({where})" if where else "")
 
 
 def origin(error: BaseException) -> BaseException:
@@ -33,7 +34,7 @@ def origin(error: BaseException) -> BaseException:
 def _says(message: str) -> str:
     """The first line that is no heading, behind its headings; the last of a traceback."""
     lines = [" ".join(line.split()) for line in message.splitlines() if line.strip()]
-    if any(line.startswith("Traceback (most recent call last)") for line in lines):
+    if "Traceback (most recent call last)" in message:
         return lines[-1]
     headings = next((i for i, line in enumerate(lines) if not line.endswith(":")), 0)
     return " ".join(lines[: headings + 1])

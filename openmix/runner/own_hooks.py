@@ -27,7 +27,7 @@ INSTEAD: dict[type[Hook], str] = {
 }
 """Hooks that do what openmix does itself, in ways that exclude each other, and what to do."""
 
-FORGETFUL = (mm.ProfilerHook, mm.EmptyCacheHook)
+FORGETFUL = (mm.ProfilerHook, mm.NPUProfilerHook, mm.EmptyCacheHook)
 """Hooks that may begin anew when a run is resumed: nothing of the run depends on them."""
 
 LEAVES = (type(None), bool, int, float, str, torch.Tensor, torch.nn.Parameter)
@@ -47,8 +47,8 @@ def build(nodes: Sequence[dict]) -> list[Hook]:
         for kind, instead in INSTEAD.items():
             if isinstance(hook, kind):
                 raise ConfigError(f"{place} cannot be used with openmix; leave it out: {instead}")
-        state(hook)
         built.append(hook)
+    Memory(built).look()
     return built
 
 
@@ -62,7 +62,7 @@ class Memory(Hook):
         self.kept: list[dict] = []
 
     def before_train(self, runner) -> None:
-        self.state()  # by now they have what they look for in a run
+        self.look()  # by now they have what they need of a run
 
     def before_train_epoch(self, runner) -> None:
         """Put the hooks, which have begun this epoch anew, back to where a checkpoint left it."""
@@ -72,6 +72,12 @@ class Memory(Hook):
             else:
                 vars(hook).update(kept)
         self.kept = []
+
+    def look(self) -> None:
+        """Refuse hooks whose attributes no checkpoint can hold, where those are what is kept."""
+        for hook in self.hooks:
+            if not _words(hook):
+                state(hook)
 
     def state(self) -> list[dict]:
         return [state(hook) for hook in self.hooks]

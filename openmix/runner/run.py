@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 
 from openmix import belongs, lock, records
 from openmix.backbones import parameters
@@ -16,6 +15,7 @@ from openmix.identity import Identity
 from openmix.reason import one_line
 from openmix.runner import build, checkpoint, distributed, loggers
 from openmix.runner.build import Runner
+from openmix.runner.keep import keep
 from openmix.runner.resume import Resume
 
 
@@ -53,10 +53,7 @@ def run(identity: Identity, report: Path | None = None) -> dict:
                 raise
             record = identity.record("done", facts=_facts(device), **origin, **results)
             if main:
-                _keep(runner, config["runner"]["keep"])
-                identity.write(record)
-                if config["runner"]["keep"] != "checkpoint":
-                    checkpoint.clear(identity.folder)
+                keep(runner, identity, record)
         return record
     finally:
         distributed.stop()
@@ -127,15 +124,6 @@ def _results(runner: Runner, data: Data, device: torch.device) -> dict:
         },
         "restarts": runner.restarts,
     }
-
-
-def _keep(runner: Runner, what: str) -> None:
-    """Leave the weights that were tested in ``model.safetensors``, unless told not to."""
-    if what == "none":
-        return
-    net = runner.learner.net if runner.ema is None else runner.ema.module
-    weights = {name: value.detach().cpu().contiguous() for name, value in net.state_dict().items()}
-    save_file(weights, runner.folder / "model.safetensors")
 
 
 def _facts(device: torch.device) -> dict:

@@ -158,7 +158,8 @@ def _check_logits(config: Mapping, logits: object, count: int) -> None:
         remedy = f"set {_key('num_classes', config['backbone'])}={classes}"
     else:
         remedy = (
-            f"leave out what makes it give features, or more than backbone.num_classes={classes}"
+            f"keep backbone.num_classes={classes} and leave out what makes it give features, as "
+            "backbone.features_only does"
         )
     raise ConfigError(
         f"the network gives {answer} for {count} images of {classes} classes, not logits of shape "

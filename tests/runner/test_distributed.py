@@ -2,25 +2,28 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch.distributed as dist
 from torch import nn
 
-from openmix.errors import ConfigError
+from openmix import errors
+from openmix.errors import ConfigError, DataError, Elsewhere, Interrupted
 from openmix.runner import build, distributed
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = ("+exp=digits", "mixup=mixup", "epochs=2", "dataset.train_limit=800", "runner.device=cpu")
 
 
-def torchrun(script: Path, *arguments: str) -> subprocess.CompletedProcess:
+def torchrun(script: Path, *arguments: str, path: Path = ROOT) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2",
          str(script), *arguments],
-        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": f"{ROOT}:{path}"},
         capture_output=True,
         text=True,
         timeout=300,
@@ -113,3 +116,59 @@ def test_batch_larger_than_the_data_is_refused(identity):
 
     with pytest.raises(ConfigError, match="batch_size=200 is more than the 100 training images"):
         build.build_data(identity("batch_size=200").config, "cpu")
+
+
+@pytest.fixture
+def as_rank(monkeypatch):
+    """``as_rank(1, error)``: how process 1 of a run ends when it meets ``error``."""
+    store, kept = dist.HashStore(), signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist.distributed_c10d, "_get_default_store", lambda: store)
+
+    def end(rank: int, error: Exception) -> Exception:
+        monkeypatch.setattr(dist, "get_rank", lambda: rank)
+        with pytest.raises(Exception) as caught, distributed.one_failure():
+            raise error
+        return caught.value
+
+    yield end
+    signal.signal(signal.SIGTERM, kept)
+
+
+def test_the_process_that_fails_first_speaks_and_the_others_end_by_its_error(as_rank):
+    damaged = DataError("a/003.png cannot be decoded")
+    assert as_rank(1, damaged) is damaged and damaged.speaker == 1
+    other = as_rank(0, RuntimeError("Connection closed by peer"))
+    assert type(other) is DataError and str(other) == str(damaged) and other.speaker == 1
+    assert as_rank(1, damaged) is damaged  # asked once more, further out
+
+
+def test_an_error_of_no_kind_of_ours_keeps_its_line(as_rank):
+    as_rank(1, MemoryError("out of memory"))
+    other = as_rank(0, RuntimeError("Connection closed by peer"))
+    assert type(other) is Elsewhere and str(other).startswith("MemoryError: out of memory (")
+    assert not hasattr(errors, "MemoryError")
+
+
+def test_an_interruption_is_no_failure(as_rank):
+    assert not hasattr(as_rank(1, Interrupted(signal.SIGTERM)), "speaker")
+    assert as_rank(0, ValueError("own")).speaker == 0
+
+
+@pytest.mark.slow
+def test_what_the_second_process_meets_is_told_and_recorded(tmp_path):
+    (tmp_path / "lab_hooks.py").write_text(
+        "import os\nfrom mmengine.hooks import Hook\n\n\nclass Fails(Hook):\n"
+        "    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):\n"
+        "        if os.environ['RANK'] == '1' and runner.train_loop.iter == 7:\n"
+        "            raise RuntimeError('no memory left')\n"
+    )
+    paths = [f"paths.{name}={tmp_path / name}" for name in ("runs", "records")]
+    hook = ("allow_targets=[lab_hooks.]", "runner.hooks=[{_target_: lab_hooks.Fails}]")
+    done = torchrun(ROOT / "tools" / "train.py", *RUN, *paths, *hook, path=tmp_path)
+    assert done.returncode, done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: RuntimeError: no memory left (")
+    [file] = (tmp_path / "records").rglob("*.json")
+    record = json.loads(file.read_text())
+    assert record["status"] == "failed" and f"error: {record['reason']}" == line

@@ -1,11 +1,15 @@
 """A run that is stopped at any step and started again ends as if it had never been stopped."""
 
+import errno
+import os
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from openmix.config import names
 from openmix.errors import ConfigError, Interrupted
-from openmix.runner import checkpoint
+from openmix.runner import checkpoint, keep
 from openmix.runner.run import run
 
 VARIANTS = [(mixup,) for mixup in names("mixup")]
@@ -136,6 +140,20 @@ def test_finished_run_leaves_weights_only(identity):
     assert not list(done.folder.glob("*.ckpt"))
     assert (done.folder / "model.safetensors").stat().st_size > 10_000
     assert done.done() == record
+
+
+def test_a_full_disk_at_the_end_loses_nothing(identity, monkeypatch):
+    ended = identity("runner.checkpoint_seconds=0")
+
+    def full(target):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched, pytest.raises(OSError, match="the same command goes on"):
+        patched.setattr(keep, "atomic", SimpleNamespace(replacing=full))
+        run(ended)
+    assert ended.done() is None and not ended.records.exists()
+    record = run(ended)
+    assert record["restarts"] == 1 and record["cost"]["steps"] == 15
 
 
 @pytest.mark.parametrize(
