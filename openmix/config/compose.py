@@ -18,7 +18,7 @@ from openmix.config.groups import CONFIGS, groups, key_of
 from openmix.config.hydras import refuse
 from openmix.errors import ConfigError
 
-FAILURES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+FAILURES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ MISTAKES = [
     ("+seed=3", "seed is in the config already"),
     ("~seed", "seed is missing"),
     ("~sed", "unknown key 'sed'", "did you mean 'seed'?"),
+    ("mixup=deit ~mixup.mixers.0", "an item of a list cannot be taken out"),
     ("runner.hooks.0=3", "not an item of the list", "write runner.hooks=[...]"),
     # keys
     ("lrr=0.1", "unknown key 'lrr'; did you mean 'optimizer.lr'?"),
