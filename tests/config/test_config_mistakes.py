@@ -171,6 +171,7 @@ FILES = [
     ),
     ("exp/x.yaml", "mixup: {aplha: 1}", "+exp=x", "unknown key 'mixup.aplha'"),
     ("exp/x.yaml", "optimizer: {momentun: 1}", "+exp=x", "did you mean 'optimizer.momentum'?"),
+    ("exp/x.yaml", "hydra: {run: {dir: x}}", "+exp=x", "hydra.run is not followed; paths.runs"),
     ("exp/x.yaml", "mixup: 3", "+exp=x", "mixup must be a group of settings, not 3"),
     ("exp/x.yaml", "defaults: [nope]", "+exp=x", "configs/exp/x.yaml: unknown exp 'nope'"),
     ("exp/x.yaml", "defaults: [{override /mixup: fmx}]", "+exp=x", "did you mean 'fmix'?"),
