@@ -12,6 +12,8 @@ def folder(text: str) -> str:
 
     Raises ConfigError for what no shell has expanded: it would become a folder of that name.
     """
+    if not text:
+        raise ConfigError("a folder is named by nothing at all; write . for the current one")
     found = os.path.expanduser(text)
     if found.startswith("~"):
         raise ConfigError(f"there is no home folder for {text}; write ./{text} for a folder here")

@@ -21,7 +21,7 @@ from openmix.errors import ConfigError
 
 OmegaConf.register_new_resolver("folder_name", lambda path: folder_name(path), replace=True)
 
-FAILURES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
+FAILURES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError)
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,15 @@ def _choices(config: DictConfig) -> dict[str, str]:
     choices = OmegaConf.to_container(config.hydra.runtime.choices)
     with open_dict(config):
         del config["hydra"]
-    return {
+    chosen = {
         group: str(name).removesuffix(".yaml")
         for group, name in choices.items()
         if name and not group.startswith("hydra/")
     }
+    for group, name in chosen.items():
+        if ".." in name.split("/"):  # names stand in paths of results
+            raise ConfigError(f"{group}={name}: give the name of an option, not a path")
+    return chosen
 
 
 def mixup_defaults(config: DictConfig, name: str | None, folder: Path) -> dict:

@@ -207,6 +207,10 @@ _SAYINGS = (
         r"Config group override must be a string",
         lambda *_: "a group takes the name of one of its options, as in mixup=none",
     ),
+    (
+        r"list indices must be",
+        lambda *_: "an item of a list cannot be taken out; write the whole list, KEY=[...]",
+    ),
     (r"Error merging override (?P<key>[^=]+)=", _no_item),
 )
 

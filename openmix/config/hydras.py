@@ -9,7 +9,7 @@ from openmix.errors import ConfigError
 OWN_FILES = f"put yaml files of your own into the groups of {CONFIGS}"
 
 INSTEAD = {
-    r"(run|sweep)\.|output_subdir": "paths.runs=DIR and paths.records=DIR say where results go",
+    r"(run|sweep)\b|output_subdir": "paths.runs=DIR and paths.records=DIR say where results go",
     r"job\.chdir": "a run stays where it was called; paths.runs=DIR says where its files go",
     r"launcher|sweeper|job_queue": "several runs at a time, here or on SLURM: tools/sweep.py",
     r"searchpath": OWN_FILES,

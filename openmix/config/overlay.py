@@ -6,6 +6,7 @@ from pathlib import Path
 import yaml
 
 from openmix.config.groups import groups, key_of
+from openmix.config.hydras import refuse
 from openmix.errors import ConfigError
 
 
@@ -27,6 +28,7 @@ def overlay(name: str, folder: Path) -> Overlay:
     """Read ``exp/<name>.yaml`` and, through its defaults list, the overlays it builds on."""
     file = folder / "exp" / f"{name}.yaml"
     content = (yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else None) or {}
+    refuse([f"hydra.{key}" for key in content.get("hydra") or ()])
     found = Overlay()
     for entry in content.get("defaults") or []:
         key, value = next(iter(entry.items())) if isinstance(entry, dict) else ("/exp", entry)

@@ -31,8 +31,9 @@ def plan(overrides: Sequence[str]) -> tuple[dict[str, Any], int]:
     """
     points = expand(overrides)
     words = dict.fromkeys(w for point in points for w in point if w.startswith("seed="))
-    # A seed that is an interpolation is resolved with the rest of its point.
-    seeds = {} if any("$" in word for word in words) else {word: value_of(word) for word in words}
+    # Seeds that are no plain numbers (an interpolation, a mistake) are composed with their points.
+    plain = all(re.fullmatch(r"seed=\d+", word) for word in words)
+    seeds = {word: value_of(word) for word in words} if plain else {}
     bare = [tuple(word for word in point if word not in seeds) for point in points]
     distinct = list(dict.fromkeys(bare))
     job = partial(_settings, Lattice(distinct), list(seeds.values()) or [None])

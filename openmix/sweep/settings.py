@@ -129,7 +129,9 @@ def _as_sbatch(word: str) -> str:
 
 def read(tree: dict[str, Any]) -> Local | Slurm:
     """Check settings from a config or a file; ConfigError names the first mistake."""
-    adapter = KINDS[tree["kind"]]
+    adapter = KINDS.get(str(tree.get("kind")))
+    if adapter is None:
+        raise ConfigError(f"launcher.kind must be one of {listing(KINDS)}; choose by launcher=NAME")
     errors = problems(adapter, tree)
     for error in errors:
         if error["type"] == "extra_forbidden":

@@ -165,7 +165,8 @@ def pool(folder: str, words: Sequence[str]) -> int:
     """The process behind a local sweep."""
     from openmix.sweep.local import Pool
 
-    Pool(Sweep.open(Path(folder)), int(words[0])).work()
+    [number] = _numbers(words)
+    Pool(Sweep.open(Path(folder)), number).work()
     return 0
 
 
@@ -173,16 +174,16 @@ def work(folder: str, words: Sequence[str]) -> int:
     """The worker that a launcher starts: ``work FOLDER --launch=N RUN...``."""
     from openmix.sweep.work import work
 
-    launch, *runs = words
-    number = int(launch.removeprefix("--launch="))
-    return work(Sweep.open(Path(folder)), number, [int(run) for run in runs])
+    number, *runs = _numbers([word.removeprefix("--launch=") for word in words])
+    return work(Sweep.open(Path(folder)), number, runs)
 
 
 def run(folder: str, words: Sequence[str]) -> int:
     """The process of one run."""
     from openmix.sweep.work import run
 
-    return run(Sweep.open(Path(folder)), int(words[0]))
+    [index] = _numbers(words)
+    return run(Sweep.open(Path(folder)), index)
 
 
 VERBS: dict[str, Callable[[str, Sequence[str]], int]] = {
@@ -294,6 +295,12 @@ def _writable(sweep: Sweep) -> None:
     cwd, paths = sweep.manifest["cwd"], sweep.identity(0).config["paths"]
     run = {f"paths.{name}": Path(cwd, paths[name]) for name in ("records", "runs")}
     places.try_writing({"OPENMIX_SWEEPS": sweep.folder, **run})
+
+
+def _numbers(words: Sequence[str]) -> list[int]:
+    if not words or not all(word.isdecimal() for word in words):
+        raise ConfigError("this is for launchers; runs are started by launch")
+    return [int(word) for word in words]
 
 
 def _nothing_more(words: Sequence[str]) -> None:

@@ -1,6 +1,7 @@
 """Every mistake ends in one line that names it and says what to write instead."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -35,11 +36,14 @@ MISTAKES = [
     # grammar
     ("mixup", "'mixup' has no value; write mixup=VALUE"),
     ("seed=[1", "cannot read 'seed=[1'", "brackets"),
+    ("seed=1,", """'seed="1,"'"""),
+    ("seed=foo(1)", "cannot read 'seed=foo(1)': ", "Unknown function"),
     ("seed=${nope}", "seed refers to something that is not there", "'nope'"),
     ("seed=${oc.env:NO_SUCH_NAME}", "seed refers to", "'NO_SUCH_NAME' not found"),
     ("+seed=3", "seed is in the config already"),
     ("~seed", "seed is missing"),
     ("~sed", "unknown key 'sed'", "did you mean 'seed'?"),
+    ("mixup=deit ~mixup.mixers.0", "an item of a list cannot be taken out"),
     ("runner.hooks.0=3", "not an item of the list", "write runner.hooks=[...]"),
     # keys
     ("lrr=0.1", "unknown key 'lrr'; did you mean 'optimizer.lr'?"),
@@ -65,7 +69,9 @@ MISTAKES = [
     ("seed=1.5", "seed must be a whole number, not 1.5"),
     ("epochs=0", "epochs must be >= 1, not 0"),
     ("optimizer.lr=abc", 'optimizer.lr must be a number, not "abc"'),
-    ("optimizer.lr='0.1'", 'optimizer.lr must be a number, not "0.1"'),
+    ("optimizer.lr='0.1'", 'optimizer.lr must be a number, not "0.1"; use optimizer.lr=$NAME, or '),
+    ("seed=${oc.env:HOME}", 'seed must be a whole number, not "'),
+    ("paths.runs=2024", "must be text, not 2024; a text is written 'paths.runs="),
     ("optimizer.lr=-1", "optimizer.lr must be >= 0, not -1"),
     ("optimizer.lr=nan", "optimizer.lr must be >= 0, not NaN"),
     ("optimizer=adamw optimizer.betas=[0.9]", "optimizer.betas is too short: [0.9]"),
@@ -135,6 +141,26 @@ def test_a_mistake_is_told_in_one_line(case):
     assert len(told) <= 160, told
 
 
+STRANGE = [
+    *("/data/été", "/data/photos (copy)", "/data/lr=0.1", "日 本  x", "a,b", "1,", "~/x", "50%="),
+    *('a"b', "it's", "a'b\"c=", "a#b", "a!b", "a;b&c", "x`id`=", "$HOME=", 'a\\"b', "a\\\\=\\"),
+]
+
+
+@pytest.mark.parametrize("value", STRANGE)
+def test_the_word_to_type_survives_shell_and_hydra(value):
+    with pytest.raises(ConfigError) as caught:
+        compose([f"paths.runs={value}"])
+    word = re.search(r"'paths.runs=.*", str(caught.value))[0]
+    typed = subprocess.run(["bash", "-c", f"printf %s {word}"], capture_output=True, check=True)
+    assert compose([typed.stdout.decode()]).config.paths.runs == value
+
+
+def test_a_list_of_strange_texts_is_shown_as_a_list():
+    with pytest.raises(ConfigError, match=re.escape("""'runner.hooks=["a=b","c d("]'""")):
+        compose(["runner.hooks=[a=b,c d(]"])
+
+
 # file below configs/, its text, command line, fragments
 FILES = [
     ("exp/x.yaml", "lrr: 0.3", "+exp=x", "unknown key 'lrr'; did you mean 'optimizer.lr'?"),
@@ -146,6 +172,7 @@ FILES = [
     ),
     ("exp/x.yaml", "mixup: {aplha: 1}", "+exp=x", "unknown key 'mixup.aplha'"),
     ("exp/x.yaml", "optimizer: {momentun: 1}", "+exp=x", "did you mean 'optimizer.momentum'?"),
+    ("exp/x.yaml", "hydra: {run: {dir: x}}", "+exp=x", "hydra.run is not followed; paths.runs"),
     ("exp/x.yaml", "mixup: 3", "+exp=x", "mixup must be a group of settings, not 3"),
     ("exp/x.yaml", "defaults: [nope]", "+exp=x", "configs/exp/x.yaml: unknown exp 'nope'"),
     ("exp/x.yaml", "defaults: [{override /mixup: fmx}]", "+exp=x", "did you mean 'fmix'?"),

@@ -1,6 +1,7 @@
 """What a step does, and what it does not: no wait for the host, no half state, no surprise."""
 
 import functools
+import os
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from openmix.config import names
-from openmix.errors import Diverged
+from openmix.errors import ConfigError, Diverged
 from openmix.runner import build, checkpoint, loggers, optimize
 from openmix.runner.hooks import Watch
 from openmix.runner.run import run
@@ -177,6 +178,37 @@ def test_curves_go_to_wandb_offline(identity, monkeypatch):
     done = identity("logger=wandb")
     run(done)
     assert list(done.folder.rglob("offline-run-*/run-*.wandb"))
+
+
+@pytest.fixture
+def wandb_words(identity, monkeypatch):
+    """``wandb_words("logger.mode=online", WANDB_MODE="offline")``: what wandb.init is given."""
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+
+    def given(*words, **variables):
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        logged = identity("logger=wandb", *words)
+        found = loggers.backends(logged.config["logger"], logged)
+        return found[0]["init_kwargs"] if found else None
+
+    return given
+
+
+def test_wandbs_own_variables_are_obeyed(wandb_words):
+    assert wandb_words(WANDB_MODE="dryrun")["mode"] == "dryrun"
+    assert wandb_words("logger.mode=online")["mode"] == "online"
+    assert wandb_words(WANDB_MODE="disabled") is None
+    assert wandb_words("logger.mode=offline")["mode"] == "offline"
+    with pytest.raises(ConfigError, match="WANDB_MODE=of is none of online, offline"):
+        wandb_words(WANDB_MODE="of")
+    names = {"project": "PROJECT", "name": "NAME", "id": "RUN_ID", "dir": "DIR", "resume": "RESUME"}
+    usual = wandb_words(WANDB_MODE="")
+    told = wandb_words(**{f"WANDB_{name}": name for name in names.values()})
+    assert {key: told[key] for key in names} == names
+    assert all(usual[key] != name for key, name in names.items()) and usual["project"] == "openmix"
+    assert wandb_words("logger.project=mine")["project"] == "mine"
 
 
 def test_wandb_is_online_where_a_key_is(identity, monkeypatch):

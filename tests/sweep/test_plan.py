@@ -103,6 +103,8 @@ def test_the_same_run_twice_is_planned_once():
         (["launcher=slurm"], "launcher=slurm is for tools/sweep.py"),
         (["--multirun", "seed=0,1"], "unknown option '--multirun'"),
         (["seed=0,1", "hydra/launcher=submitit_slurm"], "hydra/launcher is not followed.*sweep"),
+        (["seed=[]"], r"seed must be a whole number, not \[\]"),
+        (["seed={a:1}"], "seed must be a whole number"),
         (["seed=range(3,3)"], r"seed=range\(3,3\) has no value"),
     ],
 )
@@ -183,6 +185,8 @@ def test_the_launchers_words_are_kept_apart():
         (["launcher.job=2"], "unknown key 'launcher.job'; did you mean 'launcher.jobs'"),
         (["+launcher.job=2"], "unknown key 'launcher.job'; did you mean 'launcher.jobs'"),
         (["launcher.jobs=0"], "launcher.jobs must be >= 1, not 0"),
+        (["launcher.kind=x"], "launcher.kind must be one of local, slurm"),
+        (["~launcher.kind"], "launcher.kind must be one of local, slurm"),
         (["launcher=slurm", "launcher.mem=1.5"], "launcher.mem must be text, not 1.5; a text is"),
         (["launcher=slurm", "launcher.partition=choice(a,b)"], "asks for several runs"),
         (["launcher=slurm", "launcher.extra=[--x=y]"], """'launcher.extra=["--x=y"]'"""),
