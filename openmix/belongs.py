@@ -20,17 +20,28 @@ def traces(config: Mapping[str, Any]) -> Traces:
     return {"data": data, "sources": sources(config)}
 
 
-def foreign(kept: Traces, now: Traces, since: str) -> str:
-    """One line on what has changed, with both ways on; empty where nothing has.
+def of_record(record: Mapping[str, Any]) -> Traces:
+    """The traces that a record holds; one of schema 1 knows the checksum of its data alone."""
+    data = record["data"]
+    known = data.get("source") or {k: v for k, v in data.items() if k == "checksum"}
+    return {"data": known, "sources": record["sources"]}
+
+
+def changes(kept: Traces, now: Traces, since: str) -> str:
+    """What has changed, in a phrase; empty where nothing has.
 
     ``since`` says since when: ``since this result (top1 78.54)``.
     """
-    anew = "force=true trains it anew"
     if kept["data"] and (what := differ(kept["data"], now["data"])):
-        keep = "another name for these data, dataset.name=NAME, keeps both"
-        return f"the data have changed {since}: {what}; {anew}, {keep}"
+        return f"the data have changed {since}: {what}"
     if files := changed(kept["sources"], now["sources"]):
-        have = "have" if len(files) > 1 else "has"
-        keep = "a mixup with a name of its own, or other options, keeps both"
-        return f"{', '.join(files)} {have} changed {since}; {anew}, {keep}"
+        return f"{', '.join(files)} {'has' if len(files) == 1 else 'have'} changed {since}"
     return ""
+
+
+def foreign(kept: Traces, now: Traces, since: str) -> str:
+    """What has changed, with both ways on; empty where nothing has."""
+    what = changes(kept, now, since)
+    ways = "force=true trains it anew; to keep both, give the new one a name of its own"
+    name = "dataset.name=NAME" if what.startswith("the data") else "a mixup file, or an option"
+    return what and f"{what}; {ways} ({name})"

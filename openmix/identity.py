@@ -76,8 +76,7 @@ class Identity:
         since = "since this result" + (
             "" if value is None else f" ({record['primary']} {value:.4g})"
         )
-        kept = {"data": _data(record), "sources": record["sources"]}
-        if why := belongs.foreign(kept, belongs.traces(self.config), since):
+        if why := belongs.foreign(belongs.of_record(record), belongs.traces(self.config), since):
             raise ConfigError(why)
         return record
 
@@ -123,9 +122,3 @@ class Identity:
         if record["status"] != "done" and self.done():
             return records.path(self.records, record)
         return records.write(self.records, record)
-
-
-def _data(record: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a record knows of its source; one of schema 1 holds the checksum alone."""
-    data = record["data"]
-    return data.get("source") or {name: data[name] for name in ("checksum",) if name in data}

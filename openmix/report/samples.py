@@ -11,8 +11,11 @@ from omegaconf import OmegaConf
 from PIL import Image
 from torch import Tensor
 
+from openmix import belongs
 from openmix.config import Composed, check
+from openmix.config.sources import sources
 from openmix.data import pipeline
+from openmix.errors import ConfigError
 from openmix.runner import build
 from openmix.runner.loop import seed_torch
 from openmix.seeding import derive
@@ -56,6 +59,9 @@ def first_batch(record: Mapping[str, Any]) -> Samples:
         seed=config["seed"],
         world=world,
     )
+    now = {"data": loaded.digest.as_dict(), "sources": sources(config)}
+    if why := belongs.changes(belongs.of_record(record), now, "since this run"):
+        raise ConfigError(why)
     raw, labels = next(iter(loaded.train.batches()))
     net, mixer = build.build_networks(config)
     x = loaded.normalise(raw)
