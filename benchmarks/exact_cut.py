@@ -55,19 +55,22 @@ def trained_on_digits(epochs: int = 6) -> tuple[nn.Module, Tensor, Tensor]:
     (train, test) = digits()
 
     def images(arrays) -> Tensor:
-        return F.interpolate(arrays.images.float() / 127.5 - 1, (32, 32), mode="bilinear")
+        return F.interpolate(
+            torch.from_numpy(arrays.images).float() / 127.5 - 1, (32, 32), mode="bilinear"
+        )
 
     layers: list[nn.Module] = []
     for inputs, width in ((1, 16), (16, 32), (32, 64)):
         layers += [nn.Conv2d(inputs, width, 3, 2, 1), nn.BatchNorm2d(width), nn.ReLU()]
     net = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-    optimizer, x = torch.optim.Adam(net.parameters(), 3e-3), images(train)
+    optimizer = torch.optim.Adam(net.parameters(), 3e-3)
+    x, labels, wanted = images(train), *(torch.from_numpy(part.labels) for part in (train, test))
     for _ in range(epochs):
         for rows in torch.randperm(len(x)).split(50):
             optimizer.zero_grad()
-            F.cross_entropy(net(x[rows]), train.labels[rows]).backward()
+            F.cross_entropy(net(x[rows]), labels[rows]).backward()
             optimizer.step()
-    return net, images(test), F.one_hot(test.labels, 10).float()
+    return net, images(test), F.one_hot(wanted, 10).float()
 
 
 def gaps(side: int, count: int = 128) -> Tensor:

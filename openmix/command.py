@@ -6,15 +6,18 @@ import sys
 import traceback
 from pathlib import Path
 
+from openmix import places
 from openmix.config import Composed, check, compose, expand
 from openmix.errors import ConfigError, Diverged, Interrupted, Unsupported
-from openmix.identity import Identity, one_line
+from openmix.identity import Identity
+from openmix.reason import one_line
 
 FAILED, REFUSED, REQUEUE, CTRL_C = 1, 2, 75, 130
 """Exit codes; 75 (EX_TEMPFAIL): the run has saved itself and is to be started again."""
 
-SPEAKS = os.environ.get("RANK", "0") == "0"
-"""Of several processes of a run, one speaks."""
+RANK = int(os.environ.get("RANK", 0))
+SPEAKS = RANK == 0
+"""Of several processes of a run, one speaks; of an error, the one that met it."""
 
 
 def train(overrides: list[str], grid: bool) -> int:
@@ -26,14 +29,21 @@ def train(overrides: list[str], grid: bool) -> int:
     try:
         points = [compose(point) for point in (expand(overrides) if grid else [overrides])]
         refused = [_unsupported(point) for point in points]
+        runs = [Identity.of(point) for point in points]
+        for identity, reason in zip(runs, refused, strict=True):
+            if reason is None:
+                _result(identity)
     except ConfigError as error:
         return _say(error, REFUSED)
     codes = []
-    for point, error in zip(points, refused, strict=True):
-        codes.append(_say(error, REFUSED) if error else carry_out(Identity.of(point))[0])
-        if codes[-1] in (REQUEUE, CTRL_C):
+    for identity, reason in zip(runs, refused, strict=True):
+        code, error = (_say(reason, REFUSED), reason) if reason else carry_out(identity)
+        codes.append(0 if grid and isinstance(error, Unsupported) else code)
+        # Of several processes, one that is still at this run would not join the others at the next.
+        apart = hasattr(error, "speaker") and not isinstance(error, Unsupported)
+        if code in (REQUEUE, CTRL_C) or apart:
             break
-    return max(0 if grid and code == REFUSED else code for code in codes)
+    return max(codes)
 
 
 def _unsupported(composed: Composed) -> Unsupported | None:
@@ -42,6 +52,17 @@ def _unsupported(composed: Composed) -> Unsupported | None:
         return check(composed)
     except Unsupported as error:
         return error
+
+
+def _result(identity: Identity) -> dict | None:
+    """The record of a run that need not be trained; None where it has to.
+
+    Raises ConfigError where the result is of other data or code, or a new one could not be kept.
+    """
+    record = None if identity.config["force"] else identity.result()
+    if record is None and SPEAKS:
+        places.of_run(identity)
+    return record
 
 
 def carry_out(identity: Identity, report: Path | None = None) -> tuple[int, Exception | None]:
@@ -55,7 +76,7 @@ def carry_out(identity: Identity, report: Path | None = None) -> tuple[int, Exce
 
 def _attempt(identity: Identity, report: Path | None) -> tuple[int, Exception | None]:
     try:
-        record = None if identity.config["force"] else identity.done()
+        record = _result(identity)
         if record is None:
             from openmix.runner.run import run  # torch and timm take seconds to import
 
@@ -65,7 +86,7 @@ def _attempt(identity: Identity, report: Path | None) -> tuple[int, Exception | 
     except (ConfigError, Unsupported) as error:
         return REFUSED, error
     except Exception as error:
-        if not isinstance(error, Diverged):
+        if not isinstance(error, Diverged) and _speaks_of(error):
             traceback.print_exc()
         return FAILED, error
     _show(identity, record)
@@ -81,7 +102,11 @@ def _show(identity: Identity, record: dict) -> None:
         print(f"{run_name}  {rule}:  {finite or 'no finite value'}", flush=True)
 
 
+def _speaks_of(error: Exception) -> bool:
+    return getattr(error, "speaker", 0) == RANK
+
+
 def _say(error: Exception, code: int) -> int:
-    if SPEAKS:
+    if _speaks_of(error):
         print(f"error: {one_line(error)}", file=sys.stderr, flush=True)
     return code

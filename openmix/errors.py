@@ -23,6 +23,10 @@ class Diverged(RuntimeError):
     """The loss or the weights are no longer finite; the message says where it began."""
 
 
+class Elsewhere(RuntimeError):
+    """Another process of a distributed run has failed; the message is that process's line."""
+
+
 class Interrupted(Exception):
     """The run was told to stop and has saved itself; ``signal`` is the number of the signal."""
 

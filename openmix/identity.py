@@ -8,8 +8,9 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from openmix import records
+from openmix import belongs, home, records
 from openmix.config import Composed
+from openmix.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,10 @@ class Identity:
     @classmethod
     def of(cls, composed: Composed) -> "Identity":
         config = OmegaConf.to_container(composed.config, resolve=True)
+        home.folders(config)
         return cls(
             config=config,
-            dataset=composed.choices["dataset"],
+            dataset=config["dataset"].get("name") or composed.choices["dataset"],
             backbone=composed.choices["backbone"],
             mixup=composed.choices["mixup"],
             variant=records.variant(config, composed.mixup_defaults),
@@ -62,6 +64,23 @@ class Identity:
         """The record of this run, if it is done."""
         return records.find(self.records, vars(self))
 
+    def result(self) -> dict | None:
+        """The record of this run, if it is done and of the data and the code that are there now.
+
+        Raises ConfigError for other data or code, DataError where there are no data to compare.
+        """
+        record = self.done()
+        if record is None:
+            return None
+        value = record["metrics"].get(self.config["select"], {}).get(record["primary"])
+        since = "since this result" + (
+            "" if value is None else f" ({record['primary']} {value:.4g})"
+        )
+        kept = {"data": _data(record), "sources": record["sources"]}
+        if why := belongs.foreign(kept, belongs.traces(self.config), since):
+            raise ConfigError(why)
+        return record
+
     def record(
         self, status: str, reason: str = "", *, facts: Mapping[str, Any], **parts: object
     ) -> dict:
@@ -85,12 +104,12 @@ class Identity:
             "method": "supervised",
             "primary": records.PRIMARY,
             "measures": {name: metric.measure() for name, metric in records.METRICS.items()},
-            "sources": {},
             "metrics": {},
             "history": [],
             "cost": {},
             "environment": records.environment(facts),
             "code": parts.get("code") or records.code(),
+            "sources": {},
             "data": {},
             "hashes": {},
             "restarts": 0,
@@ -106,6 +125,7 @@ class Identity:
         return records.write(self.records, record)
 
 
-def one_line(error: BaseException) -> str:
-    """The message of an error, without line breaks, never empty."""
-    return " ".join(str(error).split()) or type(error).__name__
+def _data(record: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a record knows of its source; one of schema 1 holds the checksum alone."""
+    data = record["data"]
+    return data.get("source") or {name: data[name] for name in ("checksum",) if name in data}

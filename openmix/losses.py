@@ -53,7 +53,8 @@ class DecoupledCrossEntropy(nn.Module):
     Decoupled Mixup (https://arxiv.org/abs/2203.10761): with shares λ_a and λ_b of the two largest
     weights of a row, the row's loss grows by ``eta λ_i**power (-log p_i)``, p_i being the softmax
     over all classes but the other one. Rows of one class get plain cross-entropy. The authors' code
-    sets the terms by the first row's classes for the whole batch; here every row has its own.
+    sets the terms by the first row's classes for the whole batch, and none at λ = 1/2; here every
+    row has its own.
 
     Args:
         eta: weight of the added terms.

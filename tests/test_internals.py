@@ -181,12 +181,22 @@ def test_hooked_replaces_and_restores():
     assert not net[0]._forward_hooks
 
 
+def test_fed_replaces_what_goes_in_and_restores():
+    net = nn.Sequential(nn.Identity(), nn.Linear(2, 2))
+    x = torch.ones(2)
+    with internals.fed(net[1], lambda features: features * 3):
+        found = net(x)
+    torch.testing.assert_close(found, net[1](x * 3))
+    assert not net[1]._forward_pre_hooks
+
+
+@pytest.mark.parametrize("change", [internals.hooked, internals.fed])
 @pytest.mark.parametrize("runs", [0, 2])
-def test_hooked_refuses_a_module_that_is_not_run_once(runs):
+def test_a_module_that_is_not_run_once_is_refused(runs, change):
     """Labels would be mixed and features not, or twice."""
     layer = nn.Identity()
     message = f"the network ran its Identity {runs} times"
-    with pytest.raises(Unsupported, match=message), internals.hooked(layer, lambda out: out):
+    with pytest.raises(Unsupported, match=message), change(layer, lambda features: features):
         for _ in range(runs):
             layer(torch.ones(1))
-    assert not layer._forward_hooks
+    assert not layer._forward_hooks and not layer._forward_pre_hooks

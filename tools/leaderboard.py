@@ -15,22 +15,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from openmix.errors import ConfigError
+from openmix import terminal
 from openmix.leaderboard.options import parse
 from openmix.leaderboard.publish import publish
 
 
-def main() -> int:
-    if {"-h", "--help"} & set(sys.argv[1:]):
-        print(__doc__)
-        return 0
+def main(words: list[str]) -> int:
     gc.disable()  # nothing here goes in circles, and to look costs a tenth of the time
-    try:
-        options = parse(sys.argv[1:])
-        board = publish(options)
-    except (ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    board = publish(parse(words))
     for problem in board.problems:
         print(f"left out: {problem.path}: {problem.reason}", file=sys.stderr)
     print(board.text, *board.paths, sep="\n")
@@ -38,4 +30,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(terminal.run(main, __doc__))

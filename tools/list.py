@@ -8,8 +8,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from openmix import catalogue
+from openmix import catalogue, terminal
 from openmix.config import names
+from openmix.errors import ConfigError
 
 GROUPS = {"backbones": "backbone", "datasets": "dataset", "protocols": "exp"}
 
@@ -24,9 +25,8 @@ def main(arguments: list[str]) -> int:
         print("\n".join(names(GROUPS[asked[0]])))
         return 0
     kinds = ["mixups", *GROUPS]
-    print(f"error: no list of {' '.join(asked)}; there are {', '.join(kinds)}", file=sys.stderr)
-    return 2
+    raise ConfigError(f"no list of {' '.join(asked)}; there are {', '.join(kinds)}")
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(terminal.run(main, __doc__))

@@ -12,33 +12,26 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from openmix import home, terminal
 from openmix.catalogue import mixups
 from openmix.config import Composed, expand
-from openmix.errors import ConfigError, Unsupported
 from openmix.viz.request import configure
 
 
 def main(words: list[str]) -> int:
-    """Write the picture and print its path; the exit code is 0, or 2 for a bad request."""
-    if {"-h", "--help"} & set(words):
-        print(__doc__)
-        return 0
+    """Write the picture and print its path."""
     overrides = [word for word in words if not word.startswith("out=")]
-    outs = [word[4:] for word in words if word.startswith("out=")]
-    try:
-        grid = [configure(run) for run in expand(overrides)]
-        name = grid[0].choices["mixup"] if len(grid) == 1 else "gallery"
-        out = Path(outs[-1] if outs else f"results/previews/{name}.png")
-        from openmix.viz.preview import gallery, preview  # torch takes seconds to import
+    outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
+    grid = [configure(run) for run in expand(overrides)]
+    name = grid[0].choices["mixup"] if len(grid) == 1 else "gallery"
+    out = Path(home.folder((outs or [f"results/previews/{name}.png"])[-1]))
+    from openmix.viz.preview import gallery, preview  # torch takes seconds to import
 
-        if not out.suffix:
-            for family, members in families(grid).items():
-                print(gallery(members).save(out / f"{family}.jpg"))
-        else:
-            print((gallery(grid) if len(grid) > 1 else preview(grid[0])).save(out))
-    except (ConfigError, Unsupported, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    if not out.suffix:
+        for family, members in families(grid).items():
+            print(gallery(members).save(out / f"{family}.jpg"))
+    else:
+        print((gallery(grid) if len(grid) > 1 else preview(grid[0])).save(out))
     return 0
 
 
@@ -53,4 +46,4 @@ def families(grid: list[Composed]) -> dict[str, list[Composed]]:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(terminal.run(main, __doc__))

@@ -9,27 +9,21 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from openmix import home, terminal
 from openmix.errors import ConfigError
 
 
 def main(words: list[str]) -> int:
-    """Write the page and print its path; the exit code is 0, or 2 for a bad request."""
-    if {"-h", "--help"} & set(words):
-        print(__doc__)
-        return 0
+    """Write the page and print its path."""
     outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
     runs = [word for word in words if not word.startswith("out=")]
-    try:
-        if len(runs) != 1 or len(outs) > 1:
-            raise ConfigError("name one run: python tools/report.py RUN [out=PAGE.html]")
-        from openmix.report import write  # pandas; a mistyped line need not wait for it
+    if len(runs) != 1 or len(outs) > 1:
+        raise ConfigError("name one run: python tools/report.py RUN [out=PAGE.html]")
+    from openmix.report import write  # pandas; a mistyped line need not wait for it
 
-        print(write(Path(runs[0]), Path(outs[0]) if outs else None))
-    except (ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    print(write(*(Path(home.folder(word)) for word in runs + outs)))
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(terminal.run(main, __doc__))

@@ -20,29 +20,25 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from openmix import terminal
 from openmix.errors import ConfigError
 from openmix.sweep.launcher import LaunchError
 from openmix.sweep.verbs import VERBS
 
 
 def main(arguments: list[str]) -> int:
-    if not arguments or {"-h", "--help"} & set(arguments):
+    if not arguments:
         print(__doc__)
         return 0
+    verb, *rest = arguments
+    if verb not in VERBS or not rest:
+        raise ConfigError(f"write VERB NAME [WORD ...]; verbs: {', '.join(VERBS)}")
     try:
-        verb, *rest = arguments
-        if verb not in VERBS or not rest:
-            raise ConfigError(f"write VERB NAME [WORD ...]; verbs: {', '.join(VERBS)}")
         return VERBS[verb](rest[0], rest[1:])
-    except (ConfigError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
     except LaunchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(terminal.run(main, __doc__))

@@ -8,24 +8,24 @@ The config, without a run: python tools/train.py --cfg job +exp=cifar100_fmix
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from openmix import command
+from openmix import command, flags, terminal
+from openmix.config import names
+from openmix.config.groups import groups
 
-GRID = {"--multirun", "-m"}
 
-
-def main(arguments: list[str]) -> int:
-    flags = {word for word in arguments if word.startswith("-")}
-    if flags - GRID:  # Hydra's own: --cfg, --info, --help, ...
-        import hydra
-
-        configs = str(ROOT / "configs")
-        hydra.main(version_base="1.3", config_path=configs, config_name="train")(id)()
+def main(words: list[str]) -> int:
+    asked = flags.read(words)
+    if asked.help:
+        print(__doc__)
+        print(*(f"{group}: {', '.join(names(group))}" for group in groups()), sep="\n")
         return 0
-    return command.train([word for word in arguments if word not in flags], grid=bool(flags))
+    if any(getattr(asked, name) for name in flags.SHOWING):
+        flags.show(asked, words)
+        return 0
+    return command.train(asked.overrides, grid=asked.multirun)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(terminal.run(main))

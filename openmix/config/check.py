@@ -7,6 +7,7 @@ import yaml
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from openmix import home
 from openmix.config.compose import Composed
 from openmix.config.explain import explain
 from openmix.config.groups import names
@@ -43,6 +44,7 @@ def _check(tree: dict[str, Any], composed: Composed) -> None:
     check_overlay(composed.choices, composed.overrides, composed.folder)
     check_hydra_keys(tree)
     validate(tree)
+    home.folders(tree)
     prefixes = allowed(tree["allow_targets"])
     for path, node in nodes(tree):
         check_target(path, node, prefixes)

@@ -1,5 +1,6 @@
 """Compose the config of one run, and say in one line why it cannot be composed."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,10 @@ from omegaconf.errors import OmegaConfBaseException
 
 from openmix.config.explain import explain
 from openmix.config.groups import CONFIGS, groups, key_of
+from openmix.config.hydras import refuse
 from openmix.errors import ConfigError
+
+OmegaConf.register_new_resolver("folder_name", lambda path: folder_name(path), replace=True)
 
 FAILURES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError)
 
@@ -36,6 +40,11 @@ class Composed:
     folder: Path = CONFIGS
 
 
+def folder_name(path: str) -> str:
+    """What a folder is called, wherever it lies."""
+    return Path(os.path.abspath(os.path.expanduser(path))).name or "root"
+
+
 def compose(overrides: Sequence[str] = (), config_dir: str | Path = CONFIGS) -> Composed:
     """Compose ``train.yaml`` with ``overrides``, written as on the command line.
 
@@ -45,6 +54,7 @@ def compose(overrides: Sequence[str] = (), config_dir: str | Path = CONFIGS) -> 
     overrides, folder = list(overrides), Path(config_dir).resolve()
     if not (folder / "train.yaml").is_file():
         raise ConfigError(f"no train.yaml in {folder}; run from a checkout of openmix")
+    refuse(overrides)
     try:
         with hydra_on(folder):
             config = hydra.compose("train", overrides, return_hydra_config=True)

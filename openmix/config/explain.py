@@ -1,10 +1,13 @@
 """One line with its remedy for everything Hydra, OmegaConf and YAML can find wrong."""
 
 import re
+import shlex
 from pathlib import Path
 
 import yaml
-from hydra.errors import MissingConfigException, OverrideParseException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import (
     GrammarParseError,
@@ -24,6 +27,8 @@ def explain(
 ) -> ConfigError:
     """The one line for ``error``; ``tree`` is a composed config whose keys may be suggested."""
     cause = error.__cause__ if not str(error) and error.__cause__ else error
+    if isinstance(cause, OverrideParseException):
+        return ConfigError(_unreadable(cause))  # a word to type is not cut short
     return ConfigError(one_line(_text(cause, folder, tree)))
 
 
@@ -32,8 +37,6 @@ def _text(error: Exception, folder: Path, tree: DictConfig | None) -> str:
         return str(error)
     if isinstance(error, yaml.MarkedYAMLError):
         return _yaml(error, folder)
-    if isinstance(error, OverrideParseException):
-        return _unreadable(error.override)
     if isinstance(error, MissingConfigException):
         return _missing_file(error, folder)
     if isinstance(error, MissingMandatoryValue):
@@ -57,12 +60,39 @@ def _yaml(error: yaml.MarkedYAMLError, folder: Path) -> str:
     return f"{path}, line {mark.line + 1}: bad yaml: {error.problem}"
 
 
-def _unreadable(override: str) -> str:
+def _unreadable(error: OverrideParseException) -> str:
+    override = error.override
+    key, equals, value = override.partition("=")
     if override.startswith("-"):
         return f"unknown option '{override}'; settings are written KEY=VALUE"
-    if "=" not in override:
+    if not equals:
         return f"'{override}' has no value; write {override}=VALUE"
-    return f"cannot read '{override}'; close its brackets, put special characters in quotes"
+    if re.fullmatch(r"\w+\(.*\)", value):
+        reason = str(error).splitlines()[1:2] or ["no such function"]
+        return one_line(f"cannot read '{override}': {reason[0]}")
+    if word := quoted(key, value):
+        return f"special characters need quotes, for Hydra and for the shell: {word}"
+    return one_line(
+        f"cannot read '{override}'; close its brackets, put special characters in quotes"
+    )
+
+
+def quoted(key: str, value: str) -> str | None:
+    """The word to type in a shell that sets ``key`` to the text ``value``, or to a list of texts.
+
+    None where there is none: brackets that do not close, an interpolation that does not end.
+    """
+    items = value[1:-1].split(",") if re.fullmatch(r"\[[^][{}]+\]", value) else None
+    if (re.match(r"[\[{]", value) and items is None) or not value.isprintable():
+        return None
+    texts = [QuotedString(each.strip(), Quote.double).with_quotes() for each in items or [value]]
+    word = f"{key}=[{','.join(texts)}]" if items else f"{key}={texts[0]}"
+    try:
+        read = OverridesParser.create().parse_override(word).value()
+        OmegaConf.create({"value": read})
+    except (HydraException, GrammarParseError):
+        return None
+    return shlex.quote(word)
 
 
 def _missing_file(error: MissingConfigException, folder: Path) -> str:
@@ -147,11 +177,15 @@ _SAYINGS = (
         _no_key,
     ),
     (
-        r"Ambiguous value for argument '(?P<key>[^']*)'|Sweep parameters '(?P<sweep>[^']*)'",
+        r"Ambiguous value for argument '(?P<word>.*)'",
         lambda found, *_: (
-            f"{found['key'] or found['sweep']} asks for several runs; "
-            "add --multirun, or write a list as [a,b]"
+            f"{found['word']} asks for several runs; add --multirun, or write a list as [a,b], "
+            f"a text as {quoted(*found['word'].split('=', 1))}"
         ),
+    ),
+    (
+        r"Sweep parameters '(?P<key>[^']*)'",
+        lambda found, *_: f"{found['key']} asks for several runs; add --multirun",
     ),
     (
         r"An item is already at '(?P<key>[^']+)'",

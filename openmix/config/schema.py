@@ -35,6 +35,7 @@ class Paths(Strict):
 
 class Dataset(Strict):
     source: Target
+    name: str | None = None
     num_classes: Count
     channels: Count
     size: Count

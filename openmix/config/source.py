@@ -216,7 +216,7 @@ def _collect(body: list[ast.stmt], module: Module, scope: Scope) -> None:
                     path = alias.name if alias.asname else alias.name.partition(".")[0]
                     scope.names[alias.asname or path] = Import(path)
             case ast.ImportFrom():
-                source = _absolute(node, module)
+                source = absolute(node, module)
                 for alias in node.names:
                     if alias.name == "*":
                         scope.stars.append(source)
@@ -243,7 +243,7 @@ def _alternatives(node: ast.If | ast.Try | ast.With, module: Module, scope: Scop
         scope.stars += inner.stars
 
 
-def _absolute(node: ast.ImportFrom, module: Module) -> str:
+def absolute(node: ast.ImportFrom, module: Module) -> str:
     if not node.level:
         return node.module or ""
     package = module.name.split(".")

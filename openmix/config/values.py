@@ -3,6 +3,7 @@
 import ast
 import json
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -49,6 +50,9 @@ WORDS: dict[str, Callable[[dict], str]] = {
 }
 
 
+_NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+
+
 class Unreadable(Exception):
     """An annotation that names something a config has no value for, or no name we know."""
 
@@ -90,10 +94,22 @@ def phrase(errors: list[dict], value: Any, path: str) -> str:
     wanted = " or ".join(dict.fromkeys(_word(error) for error in chosen))
     shown = json.dumps(value, default=str)
     shown = shown if len(shown) <= 40 else shown[:37] + "..."
+    if remedy := _as_typed(chosen, value, path):
+        return f"{path} must be {wanted}, not {shown}; {remedy}"
     options = [each for error in chosen for each in _options(error)]
     return f"{path} must be {wanted}, not {shown}" + (
         hint(value, options).replace("; did", ": did") if isinstance(value, str) else ""
     )
+
+
+def _as_typed(errors: list[dict], value: Any, path: str) -> str:
+    """How to write a number where a text stands that reads as one, and the other way round."""
+    kinds = {error["type"] for error in errors}
+    if isinstance(value, str) and kinds & {"int_type", "float_type"} and _NUMBER.fullmatch(value):
+        return f"use {path}=$NAME, or '{path}=\"${{oc.decode:${{oc.env:NAME}}}}\"'"
+    if kinds == {"string_type"} and value is not None:
+        return f"a text is written '{path}=\"...\"'"
+    return ""
 
 
 def not_a_number(value: Any) -> bool:

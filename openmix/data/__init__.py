@@ -1,5 +1,1 @@
 """Data sets, batched augmentation, and loaders that can start at any batch."""
-
-from openmix.data.pipeline import Data, build
-
-__all__ = ["Data", "build"]

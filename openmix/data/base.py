@@ -4,28 +4,31 @@ import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain, repeat
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
+from openmix.data.walk import entries, images_below, is_folder, is_image
 from openmix.errors import DataError
-
-EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".ppm", ".pgm", ".tif", ".tiff")
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """Images in memory: images (N, C, H, W) uint8, labels (N,) int64."""
+    """Images in memory: images (N, C, H, W) uint8, labels (N,) int64; tensors become arrays."""
 
-    images: Tensor
-    labels: Tensor
+    images: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self):
+        object.__setattr__(self, "images", np.asarray(self.images))
+        object.__setattr__(self, "labels", np.asarray(self.labels))
 
     def checksum(self) -> str:
         """SHA-256 over shape, pixels and labels."""
-        digest = hashlib.sha256(repr(tuple(self.images.shape)).encode())
-        digest.update(self.images.contiguous().numpy())
-        digest.update(self.labels.contiguous().numpy())
+        digest = hashlib.sha256(repr(self.images.shape).encode())
+        digest.update(np.ascontiguousarray(self.images))
+        digest.update(np.ascontiguousarray(self.labels))
         return digest.hexdigest()
 
     def __len__(self) -> int:
@@ -38,13 +41,21 @@ class Folder:
 
     root: str
     paths: list[str]
-    labels: Tensor
+    labels: np.ndarray
     classes: list[str]
 
+    def __post_init__(self):
+        object.__setattr__(self, "labels", np.asarray(self.labels))
+
     def checksum(self) -> str:
-        """SHA-256 over names relative to `root`, file sizes and labels; pixels are not read."""
+        """SHA-256 over names relative to `root`, file sizes and labels; pixels are not read.
+
+        Raises DataError for a file that is empty or gone.
+        """
+        # Many at a time: a task of its own for every file would cost more than the file system.
+        shares = [self.paths[start : start + 1024] for start in range(0, len(self), 1024)]
         with ThreadPoolExecutor(16) as pool:
-            sizes = pool.map(os.path.getsize, self.paths, chunksize=1024)
+            sizes = chain.from_iterable(pool.map(_sizes, shares))
             digest = hashlib.sha256(repr(self.classes).encode())
             for path, size, label in zip(self.paths, sizes, self.labels.tolist(), strict=True):
                 name = path.removeprefix(self.root + os.sep)
@@ -55,36 +66,59 @@ class Folder:
         return len(self.labels)
 
 
-def list_folder(root: Path, hint: str) -> Folder:
-    """List root/<class>/**/<image>, classes and files in sorted order.
+def _sizes(paths: list[str]) -> list[int]:
+    return [_size(path) for path in paths]
 
-    Raises DataError, ending in `hint`, where there is no such folder or a class has no image.
+
+def _size(path: str) -> int:
+    try:
+        size = os.path.getsize(path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror})") from error
+    if not size:
+        raise DataError(f"{path} is empty; delete it or get it again")
+    return size
+
+
+def list_folder(root: Path, hint: str) -> Folder:
+    """List root/<class>/**/<image>, classes and files in sorted order, hidden ones left out.
+
+    Raises DataError, ending in `hint` where the layout is another one, and naming the file where
+    something that may be an image would be left out, or counted twice.
     """
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise DataError(f"no folder {root}; {hint}")
-    classes = sorted(
-        entry.name for entry in os.scandir(root) if entry.is_dir() and entry.name[0] != "."
-    )
-    with ThreadPoolExecutor(16) as pool:
-        listed = list(pool.map(_images_below, [root / name for name in classes]))
+    found = [(entry, is_folder(entry)) for entry in entries(str(root))]
+    classes = [entry.name for entry, folder in found if folder]
+    stray = next((entry.path for entry, folder in found if not folder and is_image(entry)), None)
+    if stray and classes:
+        raise DataError(f"{stray} lies in no class folder; move it into one or delete it")
     if not classes:
-        raise DataError(f"{root} holds no class folders; {hint}")
-    for name, found in zip(classes, listed, strict=True):
-        if not found:
+        raise DataError(f"{root} holds {'images but ' if stray else ''}no class folders; {hint}")
+    above = {os.path.realpath(root), *map(str, Path(os.path.realpath(root)).parents)}
+    with ThreadPoolExecutor(16) as pool:
+        listed = list(
+            pool.map(images_below, (os.path.join(root, name) for name in classes), repeat(above))
+        )
+    for name, (images, _) in zip(classes, listed, strict=True):
+        if not images:
             raise DataError(f"class folder {root / name} holds no images; {hint}")
-    counts = torch.tensor([len(found) for found in listed])
+    _check_shared([folders for _, folders in listed])
     return Folder(
         root=str(root),
-        paths=[path for found in listed for path in found],
-        labels=torch.repeat_interleave(torch.arange(len(classes)), counts),
+        paths=[path for images, _ in listed for path in images],
+        labels=np.repeat(np.arange(len(classes)), [len(images) for images, _ in listed]),
         classes=classes,
     )
 
 
-def _images_below(folder: Path) -> list[str]:
-    return sorted(
-        os.path.join(parent, name)
-        for parent, _, names in os.walk(folder, followlinks=True)
-        for name in names
-        if name.lower().endswith(EXTENSIONS)
-    )
+def _check_shared(folders: list[dict[str, str]]) -> None:
+    """Refuse a folder that links make a part of two classes."""
+    seen: dict[str, str] = {}
+    for places in folders:
+        for twice in seen.keys() & places.keys():
+            raise DataError(
+                f"{seen[twice]} and {places[twice]} are the same folder, in two classes; "
+                "remove one of the links"
+            )
+        seen |= places

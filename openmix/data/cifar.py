@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from openmix.data.base import Arrays
 from openmix.data.download import download as fetch
@@ -37,9 +36,9 @@ def cifar100(root: str, download: bool = False) -> tuple[Arrays, Arrays]:
 
 
 def _folder(root: str, name: str, torchvision_name: str, download: bool) -> Path:
-    folder = Path(root) / name
+    folder = Path(root).expanduser() / name
     if not folder.is_dir() and download:
-        fetch(torchvision_name, root)
+        fetch(torchvision_name, str(folder.parent))
     if not folder.is_dir():
         raise DataError(
             f"{torchvision_name} is missing: no folder {folder}; set dataset.source.download=true"
@@ -56,7 +55,8 @@ def read(folder: Path, md5: Mapping[str, str], key: str) -> Arrays:
     contents = [_verified(folder / name, digest) for name, digest in md5.items()]
     parts = [parse(raw, key, folder / name) for raw, name in zip(contents, md5, strict=True)]
     return Arrays(
-        torch.cat([part.images for part in parts]), torch.cat([part.labels for part in parts])
+        np.concatenate([part.images for part in parts]),
+        np.concatenate([part.labels for part in parts]),
     )
 
 
@@ -76,7 +76,7 @@ def parse(raw: bytes, key: str, path: Path) -> Arrays:
     try:
         batch = pickle.loads(raw, encoding="latin1")
         pixels = np.ascontiguousarray(batch["data"], dtype=np.uint8).reshape(-1, 3, 32, 32)
-        labels = torch.tensor(batch[key], dtype=torch.long)
+        labels = np.array(batch[key], dtype=np.int64)
     except (pickle.UnpicklingError, EOFError, KeyError, ValueError, TypeError) as error:
         raise DataError(
             f"{path} is not a CIFAR batch with {key!r} ({error}); delete {path.parent} "
@@ -87,4 +87,4 @@ def parse(raw: bytes, key: str, path: Path) -> Arrays:
             f"{path} holds {len(pixels)} images and {len(labels)} labels; delete {path.parent} "
             "and set dataset.source.download=true"
         )
-    return Arrays(torch.from_numpy(pixels), labels)
+    return Arrays(pixels, labels)

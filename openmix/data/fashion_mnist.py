@@ -1,12 +1,12 @@
 """Fashion-MNIST from the standard idx files, plain or gzipped."""
 
 import gzip
+import math
 import struct
 import zlib
 from pathlib import Path
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from openmix.data.base import Arrays
 from openmix.data.download import download as fetch
@@ -26,9 +26,10 @@ def fashion_mnist(root: str, download: bool = False) -> tuple[Arrays, Arrays]:
     Looks in root/FashionMNIST/raw, root/fashion-mnist and Debian's /usr/share/datasets;
     `download` fetches the files through torchvision where they are in none of them.
     """
-    folders = [Path(root) / "FashionMNIST" / "raw", Path(root) / "fashion-mnist", DEBIAN]
+    place = Path(root).expanduser()
+    folders = [place / "FashionMNIST" / "raw", place / "fashion-mnist", DEBIAN]
     if download and not any(_complete(folder) for folder in folders):
-        fetch("FashionMNIST", root)
+        fetch("FashionMNIST", str(place))
     for folder in folders:
         if _complete(folder):
             return _read(folder, "train"), _read(folder, "test")
@@ -56,16 +57,16 @@ def _read(folder: Path, part: str) -> Arrays:
     if images.ndim != 3 or labels.ndim != 1 or len(images) != len(labels):
         raise DataError(
             f"{images_path} and {labels_path.name} do not belong together "
-            f"({tuple(images.shape)} images, {tuple(labels.shape)} labels); {_REMEDY}"
+            f"({images.shape} images, {labels.shape} labels); {_REMEDY}"
         )
-    return Arrays(images.unsqueeze(1), labels.long())
+    return Arrays(images[:, None], labels.astype(np.int64))
 
 
 _REMEDY = "delete it and get it again (dataset.source.download=true)"
 
 
-def read_idx(path: Path) -> Tensor:
-    """Read one idx file of unsigned bytes, gzipped or not, as a uint8 tensor of its own shape.
+def read_idx(path: Path) -> np.ndarray:
+    """Read one idx file of unsigned bytes, gzipped or not, as uint8 of its own shape.
 
     Raises DataError, naming the file, where its header or its length is wrong.
     """
@@ -77,8 +78,8 @@ def read_idx(path: Path) -> Tensor:
         raise DataError(f"{path} is not an idx file of unsigned bytes; {_REMEDY}")
     shape = struct.unpack_from(f">{raw[3]}I", raw, 4)
     body = bytearray(raw[4 + 4 * len(shape) :])
-    if len(body) != torch.Size(shape).numel():
+    if len(body) != math.prod(shape):
         raise DataError(
             f"{path} is damaged: {len(body)} bytes of data where its header says {shape}; {_REMEDY}"
         )
-    return torch.frombuffer(body, dtype=torch.uint8).reshape(shape)
+    return np.frombuffer(body, np.uint8).reshape(shape)

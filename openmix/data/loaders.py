@@ -1,9 +1,10 @@
 """Loaders whose every batch is a pure function of (seed, epoch, batch): resuming needs no state."""
 
+import copy
 import os
 import random
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -13,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from openmix.data.augment import to_device
 from openmix.data.base import Folder
+from openmix.data.image import read_image, reason
 from openmix.errors import ConfigError, DataError
 from openmix.seeding import derive, permutation
 
@@ -113,6 +115,12 @@ class MemoryLoader:
                 images = self.augment(self.store, order.batch(host, number), generator)
             yield images, self.labels[on_device]
 
+    def few(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first `count` images of epoch 0 and their labels, as a batch."""
+        alike = copy.copy(self)
+        alike.order = replace(self.order, batch_size=count)
+        return next(alike.batches())
+
 
 class FolderLoader:
     """Batches of image files, read and transformed one by one in `workers` processes.
@@ -168,6 +176,14 @@ class FolderLoader:
                 labels.to(self.device, non_blocking=True),
             )
 
+    def few(self, count: int) -> tuple[Tensor, Tensor]:
+        """The first `count` images of epoch 0 and their labels, as a batch; no worker starts."""
+        items = [(0, image) for image in self.order.epoch(0)[:count].tolist()]
+        batch = self._loader.dataset.__getitems__(items)
+        if isinstance(batch, ConfigError):
+            raise batch
+        return batch[0].to(self.device), batch[1].to(self.device)
+
 
 class _Batches:
     """Lists of (epoch, image), so that workers that outlive an epoch know which one it is.
@@ -196,7 +212,7 @@ class _Images:
         # One block of bytes stays shared with forked workers; a list of str would be copied page
         # by page as reference counts change.
         self.paths = np.array([os.fsencode(path) for path in folder.paths])
-        self.labels = folder.labels
+        self.labels = folder.labels.astype(np.int64, copy=False)
         self.transform, self.seed = transform, seed
         self.mode = {1: "L", 3: "RGB"}[channels]
 
@@ -208,7 +224,8 @@ class _Images:
         kept = torch.get_rng_state(), random.getstate(), np.random.get_state()
         try:
             images = [self._image(epoch, image) for epoch, image in items]
-            return self._stack(images, items), self.labels[[image for _, image in items]]
+            labels = self.labels[[image for _, image in items]]
+            return self._stack(images, items), torch.from_numpy(labels)
         except ConfigError as error:
             return error
         finally:
@@ -222,12 +239,16 @@ class _Images:
         torch.default_generator.manual_seed(seed)
         random.seed(seed)
         np.random.seed(seed & 0xFFFFFFFF)
+        picture = read_image(path, self.mode)
         try:
-            with Image.open(path) as file:
-                picture = file.convert(self.mode)
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"{path} cannot be decoded; delete it or get it again") from error
-        result = picture if self.transform is None else self.transform(picture)
+            result = picture if self.transform is None else self.transform(picture)
+        except (ConfigError, MemoryError):
+            raise
+        except Exception as error:  # a crop that is larger than the image, a transform with a fault
+            raise ConfigError(
+                f"the transforms of augment cannot take {path} of {picture.width} x "
+                f"{picture.height} pixels ({type(error).__name__}: {reason(error)})"
+            ) from error
         if isinstance(result, Image.Image):
             pixels = torch.from_numpy(np.array(result))
             result = pixels[None] if pixels.ndim == 2 else pixels.permute(2, 0, 1)

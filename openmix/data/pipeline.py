@@ -1,26 +1,29 @@
 """From the dataset and augment nodes of a config to loaders."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from hydra.utils import instantiate
 
 from openmix.data.base import Arrays, Folder
+from openmix.data.digest import Digest, load, make
+from openmix.data.fit import check_part, check_shape
+from openmix.data.image import reason
 from openmix.data.loaders import FolderLoader, MemoryLoader, Order
 from openmix.data.normalise import Normalise
 from openmix.data.splits import noisy, split
-from openmix.errors import ConfigError, DataError
+from openmix.errors import ConfigError
 
 Loader = MemoryLoader | FolderLoader
+Part = Arrays | Folder
 
 
 @dataclass(frozen=True)
 class Data:
     """All that a run needs to know of its data.
 
-    checksum: SHA-256 of the source as it is on disk, before splits, limits and label noise.
+    digest: the source as it is on disk, before splits, limits and label noise.
     sizes: number of images in "train", "val" and "test", over all ranks.
     """
 
@@ -28,8 +31,13 @@ class Data:
     val: Loader | None
     test: Loader
     normalise: Normalise
-    checksum: str
+    digest: Digest
     sizes: dict[str, int]
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the source."""
+        return self.digest.checksum
 
 
 def build(
@@ -50,65 +58,41 @@ def build(
     images; what is held out, left out or mislabelled is the same for every seed.
     Raises DataError for missing, damaged or unfitting data, ConfigError for an unfitting augment.
     """
-    source, test = _make(dataset["source"])
+    source, test, digest = load(dataset["source"])
     for part in (source, test):
-        _check(part, dataset)
-    checksum = hashlib.sha256((source.checksum() + test.checksum()).encode()).hexdigest()
+        check_part(part, dataset)
+    for name, part in (("test", test), ("train", source)):
+        shape = _one_image(part, name == "train", dataset, augment)
+        check_shape(name, shape, dataset, augment)
     chosen, held_out = split(source.labels, dataset["val_fraction"], dataset["train_limit"])
     wrong = noisy(source.labels, dataset["label_noise"], dataset["num_classes"])
     train = _take(replace(source, labels=wrong), chosen)
     val = _take(source, held_out)
 
-    load = _loader_of(source, dataset, augment, torch.device(device), workers)
+    loader = _loader_of(source, dataset, augment, torch.device(device), workers)
     run = {"seed": seed, "rank": rank, "world": world}
 
-    def evaluation(part: Arrays | Folder) -> Loader:
-        return load(part, Order(len(part), eval_batch_size, train=False, **run))
+    def evaluation(part: Part) -> Loader:
+        return loader(part, Order(len(part), eval_batch_size, train=False, **run))
 
     return Data(
-        train=load(train, Order(len(train), batch_size, train=True, **run)),
+        train=loader(train, Order(len(train), batch_size, train=True, **run)),
         val=evaluation(val) if len(val) else None,
         test=evaluation(test),
         normalise=Normalise(dataset["mean"], dataset["std"]).to(device),
-        checksum=checksum,
+        digest=digest,
         sizes={"train": len(train), "val": len(val), "test": len(test)},
     )
 
 
-def _make(node: Mapping):
-    # Called outside of instantiate, which would wrap a DataError in an error of its own.
-    return instantiate(node, _partial_=True, _convert_="all")()
+def _one_image(part: Part, train: bool, dataset: Mapping, augment: Mapping) -> tuple[int, int, int]:
+    """The shape (C, H, W) that the network would see of the first image of a part."""
+    load = _loader_of(part, dataset, augment, torch.device("cpu"), workers=0)
+    [(images, _)] = load(_take(part, np.arange(1)), Order(1, 1, train)).batches()
+    return tuple(images.shape[1:])
 
 
-def _check(part: Arrays | Folder, dataset: Mapping) -> None:
-    classes, channels, size = (dataset[name] for name in ("num_classes", "channels", "size"))
-    for name in ("mean", "std"):
-        if len(dataset[name]) != channels:
-            raise ConfigError(
-                f"dataset.{name} has {len(dataset[name])} values, channels={channels}"
-            )
-    if not len(part):
-        raise DataError("the data set has a part without images; check dataset.source")
-    if isinstance(part, Folder) and len(part.classes) != classes:
-        raise DataError(
-            f"{part.root} holds {len(part.classes)} class folders, but dataset.num_classes is "
-            f"{classes}; set dataset.num_classes={len(part.classes)}"
-        )
-    if isinstance(part, Arrays) and part.images.shape[1:] != (channels, size, size):
-        found = tuple(part.images.shape[1:])
-        raise DataError(
-            f"images are {found}, but the config says {(channels, size, size)}; "
-            f"set dataset.channels={found[0]} dataset.size={found[-1]}"
-        )
-    low, high = int(part.labels.min()), int(part.labels.max())
-    if low < 0 or high >= classes:
-        raise DataError(
-            f"labels run from {low} to {high}, outside dataset.num_classes={classes}; "
-            f"set dataset.num_classes={high + 1} or correct the labels"
-        )
-
-
-def _take(part: Arrays | Folder, numbers: torch.Tensor) -> Arrays | Folder:
+def _take(part: Part, numbers: np.ndarray) -> Part:
     if len(numbers) == len(part):  # ascending numbers, so all of them are the part itself
         return part
     labels = part.labels[numbers]
@@ -118,12 +102,12 @@ def _take(part: Arrays | Folder, numbers: torch.Tensor) -> Arrays | Folder:
 
 
 def _loader_of(
-    source: Arrays | Folder,
+    source: Part,
     dataset: Mapping,
     augment: Mapping,
     device: torch.device,
     workers: int,
-) -> Callable[[Arrays | Folder, Order], Loader]:
+) -> Callable[[Part, Order], Loader]:
     """How to load a part of this kind of source; the training part is the augmented one."""
     if isinstance(source, Arrays):
         if augment["train"] or augment["test"]:
@@ -131,16 +115,19 @@ def _loader_of(
                 "augment.train and augment.test are for image folders, this data set is in memory; "
                 "choose augment=none, flip, crop_flip or rrc"
             )
-        batch = _make(augment["batch"]) if augment["batch"] else None
+        batch = make(augment["batch"]) if augment["batch"] else None
         return lambda part, order: MemoryLoader(
-            part.images, part.labels, order, augment=batch if order.train else None, device=device
+            *map(_tensor, (part.images, part.labels.astype(np.int64, copy=False))),
+            order,
+            augment=batch if order.train else None,
+            device=device,
         )
     if augment["batch"]:
         raise ConfigError(
             "augment.batch is for data in memory, this data set is an image folder; "
             "choose augment=imagenet or deit"
         )
-    train, test = (_compose(augment[name]) for name in ("train", "test"))
+    train, test = (_compose(augment[name], f"augment.{name}") for name in ("train", "test"))
     return lambda part, order: FolderLoader(
         part,
         order,
@@ -149,6 +136,11 @@ def _loader_of(
         device=device,
         workers=workers,
     )
+
+
+def _tensor(array: np.ndarray) -> torch.Tensor:
+    # torch takes no negative strides and warns of memory that it must not write.
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 class _Compose:
@@ -163,7 +155,15 @@ class _Compose:
         return image
 
 
-def _compose(nodes: list | None) -> Callable | None:
+def _compose(nodes: list | None, path: str) -> Callable | None:
     if not nodes:
         return None
-    return _Compose([_make(node) for node in nodes])
+    transforms = []
+    for number, node in enumerate(nodes):
+        try:
+            transforms.append(make(node))
+        except Exception as error:
+            raise ConfigError(
+                f"{path}.{number} cannot be built ({reason(error.__cause__ or error)})"
+            ) from error
+    return _Compose(transforms)

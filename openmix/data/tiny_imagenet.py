@@ -6,17 +6,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-import torch
-from PIL import Image
 
 from openmix import atomic
 from openmix.data.base import Arrays, Folder, list_folder
+from openmix.data.image import read_image
 from openmix.errors import DataError
 
 _HINT = (
     "get tiny-imagenet-200.zip from cs231n.stanford.edu, unzip it there and set dataset.source.root"
 )
 _SIZE = 64
+PARTS = ("train", "test")
 
 
 def tiny_imagenet(root: str) -> tuple[Arrays, Arrays]:
@@ -24,13 +24,13 @@ def tiny_imagenet(root: str) -> tuple[Arrays, Arrays]:
 
     The labelled validation images serve as the test set, in the original layout
     (val/images and val_annotations.txt) or sorted into val/<wnid>. Decoded images are cached
-    in tiny-imagenet-200/openmix.pt; the cache is made anew when the files changed or it is damaged.
+    in tiny-imagenet-200/openmix.npz, which is made anew when the files changed or it is damaged.
     """
-    folder = Path(root) / "tiny-imagenet-200"
+    folder = Path(root).expanduser() / "tiny-imagenet-200"
     train = list_folder(folder / "train", _HINT)
     test = _list_val(folder / "val", train.classes)
     listing = train.checksum() + test.checksum()
-    cache = folder / "openmix.pt"
+    cache = folder / "openmix.npz"
     found = _load(cache, listing)
     if found is None:
         found = decode(train), decode(test)
@@ -48,7 +48,7 @@ def _list_val(folder: Path, classes: list[str]) -> Folder:
     number = {name: label for label, name in enumerate(classes)}
     rows = [line.split("\t")[:2] for line in annotations.read_text().splitlines()]
     try:
-        labels = torch.tensor([number[wnid] for _, wnid in rows])
+        labels = np.array([number[wnid] for _, wnid in rows])
     except (KeyError, ValueError) as error:
         raise DataError(f"{annotations} names an unknown class ({error}); {_HINT}") from error
     paths = [str(folder / "images" / name) for name, _ in rows]
@@ -64,11 +64,7 @@ def decode(folder: Folder) -> Arrays:
 
     def read(position: int) -> None:
         path = folder.paths[position]
-        try:
-            with Image.open(path) as image:
-                pixels = np.asarray(image.convert("RGB"))
-        except (OSError, SyntaxError) as error:
-            raise DataError(f"{path} cannot be decoded; {_HINT}") from error
+        pixels = np.asarray(read_image(path, "RGB"))
         if pixels.shape != (_SIZE, _SIZE, 3):
             raise DataError(f"{path} is {pixels.shape[1]} x {pixels.shape[0]}, not 64 x 64")
         images[position] = pixels.transpose(2, 0, 1)
@@ -76,17 +72,17 @@ def decode(folder: Folder) -> Arrays:
     with ThreadPoolExecutor() as pool:
         for _ in pool.map(read, range(len(folder))):
             pass
-    return Arrays(torch.from_numpy(images), folder.labels)
+    return Arrays(images, folder.labels)
 
 
 def _load(cache: Path, listing: str) -> tuple[Arrays, Arrays] | None:
     if not cache.is_file():
         return None
     try:
-        kept = torch.load(cache, weights_only=True)
-        train, test = Arrays(*kept["train"]), Arrays(*kept["test"])
-        sound = kept["listing"] == listing
-        sound = sound and kept["checksum"] == train.checksum() + test.checksum()
+        with np.load(cache, allow_pickle=False) as kept:
+            train, test = (Arrays(kept[f"{part}_images"], kept[f"{part}_labels"]) for part in PARTS)
+            sound = kept["listing"] == listing
+            sound = sound and kept["checksum"] == train.checksum() + test.checksum()
     except Exception:  # a damaged file fails in many ways, all with the same cure
         return None
     return (train, test) if sound else None
@@ -94,14 +90,13 @@ def _load(cache: Path, listing: str) -> tuple[Arrays, Arrays] | None:
 
 def _save(cache: Path, listing: str, pair: tuple[Arrays, Arrays]) -> None:
     train, test = pair
-    kept = {
-        "listing": listing,
-        "checksum": train.checksum() + test.checksum(),
-        "train": (train.images, train.labels),
-        "test": (test.images, test.labels),
+    arrays = {
+        f"{name}_{what}": getattr(part, what)
+        for name, part in zip(PARTS, pair, strict=True)
+        for what in ("images", "labels")
     }
     try:
         with atomic.replacing(cache) as file:
-            torch.save(kept, file)
-    except (OSError, RuntimeError) as error:
+            np.savez(file, listing=listing, checksum=train.checksum() + test.checksum(), **arrays)
+    except OSError as error:
         warnings.warn(f"decoded images are not cached: {error}", stacklevel=2)

@@ -33,7 +33,7 @@ class Tally:
                 correct.sum(),
                 top.sum().double(),
                 nll.double(),
-                correct.new_tensor(float(len(labels))),
+                correct.new_full((), len(labels)),
             ]
         )
         confidence = logits.softmax(1).amax(1).double()

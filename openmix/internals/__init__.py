@@ -23,7 +23,7 @@ from openmix.internals.features import classifier, inputs_of, pooling
 from openmix.internals.maps import stage_map, stage_width
 from openmix.internals.modes import evaluating
 from openmix.internals.saliency import gradient_saliency, input_saliency
-from openmix.internals.stages import hooked, stages
+from openmix.internals.stages import fed, hooked, stages
 from openmix.internals.teacher import Frozen
 from openmix.internals.tokens import patch_tokens
 
@@ -35,6 +35,7 @@ __all__ = [
     "class_attention",
     "classifier",
     "evaluating",
+    "fed",
     "gradient_saliency",
     "hooked",
     "input_saliency",

@@ -1,7 +1,7 @@
-"""The stages of a network, and changing what leaves one."""
+"""The stages of a network, and changing what enters or leaves a module."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 
 from torch import Tensor, nn
 
@@ -25,21 +25,30 @@ def stages(net: nn.Module) -> list[nn.Module]:
     return [module for module in found if any(True for _ in module.parameters())]
 
 
-@contextmanager
-def hooked(module: nn.Module, fn: Callable[[Tensor], Tensor]) -> Iterator[None]:
+def hooked(module: nn.Module, fn: Callable[[Tensor], Tensor]) -> AbstractContextManager[None]:
     """Replace the output of ``module`` by ``fn(output)`` inside the block.
 
     Raises:
         Unsupported: the network did not pass through ``module`` exactly once.
     """
+    return _once(module, module.register_forward_hook, lambda _module, _args, out: fn(out))
+
+
+def fed(module: nn.Module, fn: Callable[[Tensor], Tensor]) -> AbstractContextManager[None]:
+    """Call ``module`` with ``fn(input)`` inside the block; raises as :func:`hooked` does."""
+    return _once(module, module.register_forward_pre_hook, lambda _module, args: fn(args[0]))
+
+
+@contextmanager
+def _once(module: nn.Module, register: Callable, hook: Callable[..., Tensor]) -> Iterator[None]:
     runs = 0
 
-    def replace(_module: nn.Module, _args: tuple, out: Tensor) -> Tensor:
+    def counted(*args) -> Tensor:
         nonlocal runs
         runs += 1
-        return fn(out)
+        return hook(*args)
 
-    handle = module.register_forward_hook(replace)
+    handle = register(counted)
     try:
         yield
     finally:

@@ -9,16 +9,23 @@ import pandas as pd
 
 from openmix.records.key import canonical, flatten, protocol, text
 
+DATA = "data checksum {}"
+"""The note of a column whose data are not those of its namesakes."""
+
 
 @dataclass(frozen=True, order=True)
 class Column:
-    """One protocol. ``notes`` tells it from its namesakes and warns of noisy labels."""
+    """One protocol on the same data.
+
+    ``notes`` tells it from its namesakes and warns of noisy labels; ``key`` is one of
+    :func:`column_keys`.
+    """
 
     dataset: str
     backbone: str
     protocol: str
     notes: tuple[str, ...]
-    protocol_key: str
+    key: str
 
     @property
     def label(self) -> str:
@@ -56,24 +63,37 @@ def _entry(tree: dict[str, Any], name: str) -> str:
     return f"{name}={text(tree[name])}" if name in tree else f"~{name}"
 
 
+def column_keys(frame: pd.DataFrame) -> pd.Series:
+    """Which column each run is of: its protocol key, with a checksum where data differ in it.
+
+    A run that never reached its data goes with most runs of its protocol.
+    """
+    protocols, data = frame.protocol_key, frame.data_checksum.replace("", None)
+    usual = data.groupby(protocols).transform(lambda known: next(iter(known.mode()), None))
+    data = data.fillna(usual)
+    parted = data.groupby(protocols).transform("nunique") > 1
+    return protocols.where(~parted, protocols + "-" + data.str[:8])
+
+
 def columns_of(frame: pd.DataFrame) -> list[Column]:
-    """One column a protocol key, by name."""
+    """One column for each of :func:`column_keys`, by name."""
     heads, trees = {}, {}
-    for key, runs in frame.groupby("protocol_key"):
-        tree = trees[key] = _protocol(runs.config.iloc[0])
+    for key, runs in frame.groupby(column_keys(frame)):
+        tree = trees[key] = flatten(protocol(runs.config.iloc[0]))
         noise = tree.get("dataset.label_noise", 0)
         note = f"{100 * noise:g} % label noise" if isinstance(noise, int | float) and noise else ""
-        heads[key] = (*min(zip(runs.dataset, runs.backbone, runs.protocol, strict=True)), note)
+        data = DATA.format(key.partition("-")[2]) if "-" in key else ""
+        heads[key] = (
+            *min(zip(runs.dataset, runs.backbone, runs.protocol, strict=True)),
+            note,
+            data,
+        )
     columns = []
     for head in set(heads.values()):
         keys = [key for key in heads if heads[key] == head]
         for key, difference in zip(keys, differences([trees[k] for k in keys], keys), strict=True):
-            columns.append(Column(*head[:3], tuple(filter(None, (head[3], difference))), key))
+            columns.append(Column(*head[:3], tuple(filter(None, (*head[3:], difference))), key))
     return sorted(columns)
-
-
-def _protocol(config: dict[str, Any]) -> dict[str, Any]:
-    return flatten(protocol(config))
 
 
 def rows_of(frame: pd.DataFrame) -> dict[Row, pd.Index]:

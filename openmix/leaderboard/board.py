@@ -9,7 +9,7 @@ import pandas as pd
 
 from openmix.leaderboard import statistics
 from openmix.leaderboard.aggregate import Aggregate, aggregate, profiles
-from openmix.leaderboard.arrange import Column, Row, columns_of, rows_of
+from openmix.leaderboard.arrange import Column, Row, column_keys, columns_of, rows_of
 from openmix.leaderboard.cell import Cell, Run, scores, summarise, tops
 from openmix.leaderboard.friedman import Friedman, friedman
 from openmix.leaderboard.published import PublishedMatch, match
@@ -85,9 +85,9 @@ def build(
 ) -> Board:
     """Arrange a non-empty table of runs. ``baseline`` is the label of a row; it may be absent.
 
-    Only runs of one protocol key share a column, and nothing is averaged over a missing one.
-    ``published`` holds lines of published numbers, see ``published.load``. ``columns`` are those of
-    the runs, where they have names already.
+    Only runs of one protocol key and the same data share a column, and nothing is averaged over a
+    missing one. ``published`` holds lines of published numbers, see ``published.load``. ``columns``
+    are those of the runs, where they have names already.
     """
     columns = columns or columns_of(frame)
     columns, grid, valueless = _with_values(columns, _grid(frame, columns, rule, metric))
@@ -135,7 +135,7 @@ def _with_values(
 
 
 def _grid(frame: pd.DataFrame, columns: Sequence[Column], rule: str, metric: str) -> Grid:
-    place = {column.protocol_key: c for c, column in enumerate(columns)}
+    place = {column.key: c for c, column in enumerate(columns)}
     numbers = pd.DataFrame(
         {
             "score": frame[f"{rule}.{metric}"].where(frame.status == "done"),
@@ -143,7 +143,10 @@ def _grid(frame: pd.DataFrame, columns: Sequence[Column], rule: str, metric: str
         }
     )
     numbers = numbers.astype(object).where(numbers.notna(), None)
-    table = pd.concat([frame[["protocol_key", "seed", "status", "reason"]], numbers], axis=1)
+    told = [frame[["seed", "status", "reason"]], numbers, frame[["sources", "dirty"]]]
+    # A column that is a board of its own was parted from others before.
+    keys = column_keys(frame) if len(columns) > 1 else pd.Series(columns[0].key, frame.index)
+    table = pd.concat([keys, *told], axis=1)
     grid: Grid = {}
     for row, index in rows_of(frame).items():
         cells = grid[row] = [[] for _ in columns]

@@ -1,6 +1,6 @@
 """One cell of a board: all runs of one method in one protocol."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import NamedTuple
@@ -18,6 +18,8 @@ class Run(NamedTuple):
     reason: str
     score: float | None
     optimism: float | None
+    sources: str = ""
+    dirty: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ def tops(column: Sequence[Scores], sign: int) -> list[bool]:
 
 def _note(runs: Sequence[Run]) -> str:
     others = [run for run in runs if run.score is None]
-    parts = []
+    parts = [*_origins([run for run in runs if run.score is not None])]
     for status in sorted({run.status for run in others}):
         group = [run for run in others if run.status == status]
         reasons = ", ".join(sorted({run.reason for run in group} - {""}))
@@ -107,3 +109,15 @@ def _note(runs: Sequence[Run]) -> str:
         count = f"{len(group)} of {len(runs)} {outcome}" + (f": {reasons}" if reasons else "")
         parts.append(reasons if len(group) == len(runs) and reasons else count)
     return "; ".join(parts)
+
+
+def _origins(runs: Sequence[Run]) -> Iterator[str]:
+    """What a reader has to know of the code behind the seeds of a cell."""
+    versions = {run.sources for run in runs if run.sources}
+    if len(versions) > 1:
+        parts = [set(version.split()) for version in versions]
+        differing = set.union(*parts) - set.intersection(*parts)
+        names = {part.partition(":")[0].rpartition(".")[2] for part in differing}
+        yield f"seeds of different code in {', '.join(f'{name}.py' for name in sorted(names))}"
+    if dirty := sum(run.dirty is True for run in runs):
+        yield f"{dirty} of {len(runs)} from a checkout with uncommitted changes"

@@ -1,6 +1,7 @@
 """The records of whole folders as one table."""
 
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -10,13 +11,13 @@ from openmix.leaderboard import cache, files
 from openmix.leaderboard.cache import Cache
 from openmix.leaderboard.files import Stamp
 from openmix.leaderboard.load import ordered, row
-from openmix.records import Problem, RecordError
+from openmix.records import METRICS, RULES, Problem, RecordError
 
 
 def collect(roots: Sequence[str]) -> tuple[pd.DataFrame, list[Problem]]:
     """Read every record below some folders: the table of ``load``, and what was left out.
 
-    Never fatal. Of two records of one key and seed, the done one and then the later one stays; the
+    Never fatal. Of two records of one run, the done one and then the later one stays; the
     other becomes a problem, like every file that is no record. Files that did not change since the
     last call are not read again.
     """
@@ -53,13 +54,28 @@ def _update(known: Cache, there: dict[str, Stamp]) -> Cache:
 
 
 def latest(found: Cache) -> tuple[pd.DataFrame, list[Problem]]:
-    """Of the runs of one key and seed, the done one and then the later one."""
+    """Of the runs of one key and seed on the same data, the done one and then the later one."""
     if not len(found.runs):
         return found.runs, []
     runs = found.runs.assign(path=list(found.stamps), done=found.runs.status == "done")
-    runs = runs.sort_values(["done", "finished", "path"], ascending=False)
-    first = runs.groupby(["key", "seed"]).path.transform("first")
-    others = runs[first != runs.path]
-    told = zip(others.path, first[others.index], strict=True)
-    problems = [Problem(path, f"same run as {same}") for path, same in told]
-    return ordered(runs[first == runs.path].drop(columns=["path", "done"])), problems
+    runs = runs.sort_values(["done", "finished", "path"], ascending=False, ignore_index=True)
+    data = runs.data_checksum.replace("", None)
+    data = data.fillna(data.groupby([runs.key, runs.seed]).transform("first")).fillna("")
+    first = runs.index.to_series().groupby([runs.key, runs.seed, data]).transform("first")
+    problems = [
+        Problem(runs.path[place], f"same run as {runs.path[same]}{_otherwise(runs, place, same)}")
+        for place, same in first[first != first.index].items()
+    ]
+    kept = runs[first == first.index]
+    return ordered(kept.drop(columns=["path", "done"])), problems
+
+
+def _otherwise(runs: pd.DataFrame, place: int, same: int) -> str:
+    """How the numbers of two done records of one run differ, if they do."""
+    if not runs.done[place]:
+        return ""
+    for rule, metric in product(RULES, METRICS):
+        one, other = (runs[f"{rule}.{metric}"][row] for row in (place, same))
+        if one != other and not (one != one and other != other):
+            return f", with other numbers ({rule} {metric} {one:.4g}, there {other:.4g})"
+    return ""

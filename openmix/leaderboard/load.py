@@ -35,6 +35,8 @@ def row(record: Mapping[str, Any]) -> dict[str, Any]:
     row |= {name: _number(cost.get(name)) for name in COST}
     row |= {name: place.get(name) or "" for name in PLACE}
     row |= {"commit": code.get("commit") or "", "dirty": code.get("dirty")}
+    row |= {"changed": " ".join(code.get("changed", ()))}
+    row |= {"sources": " ".join(map(":".join, sorted(record["sources"].items())))}
     row |= {"data_checksum": record["data"].get("checksum") or ""}
     row |= {"test_images": _number(record["data"].get("test"))}
     row |= {name: record[name] for name in ("restarts", "started", "finished")}

@@ -2,10 +2,11 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 
+from openmix import home
 from openmix.errors import ConfigError
 from openmix.records.metrics import METRICS, PRIMARY, RULES
 
@@ -52,6 +53,8 @@ def parse(words: Sequence[str]) -> Options:
             raise ConfigError(f"unknown key {name!r}; {suggest(name, tuple(names))}")
         given[names[name]] = value
     options = Options(**given)
+    places = ",".join(home.folder(place) for place in options.records.split(","))
+    options = replace(options, records=places, out=home.folder(options.out))
     for name, known in {"select": RULES, "metric": METRICS, "with": ("", *SHIPPED)}.items():
         value = getattr(options, names[name])
         if value not in known:

@@ -68,7 +68,9 @@ class AdAutoMix(AutoMix):
     code. The masks have no loss of their own. The network learns from the block's mixture and,
     with equal weight, from the images as they are; where three or more images are mixed, their
     plain mixture takes over a share of the latter. λ is drawn anew for what the network learns
-    from; where three or more are mixed, the authors use one λ twice.
+    from; where three or more are mixed, the authors use one λ twice. Maps are enlarged bilinearly,
+    as theirs for convolutional networks are; for transformers they take the nearest place.
+    Classifier and learning rate differ from the authors' as AutoMix's do.
 
     Args:
         alpha: shape of the Beta distribution; two images have λ and 1 - λ, more have a draw each,

@@ -12,10 +12,11 @@ from openmix.types import Count, NonNegative, Positive, Probability
 class AlignMix(BetaMixer):
     """AlignMix: blend last feature maps after aligning one to the other; labels blend alike.
 
-    A transport plan between the places of both maps carries the features of one to the geometry of
-    the other, in a direction drawn for the batch. Part of the batches get plain input Mixup. The
-    authors stop Sinkhorn's iterations once the batch's mean change falls under 0.1; asking would
-    wait for the device, so all of them are done.
+    The maps are those that the network pools, after its last norm and activation. A transport plan
+    between the places of both maps carries the features of one to the geometry of the other, in a
+    direction drawn for the batch. Part of the batches get plain input Mixup. The authors stop
+    Sinkhorn's iterations once the batch's mean change falls under 0.1; asking would wait for the
+    device, so all of them are done.
 
     Args:
         alpha: shape of λ's Beta distribution.
@@ -28,7 +29,7 @@ class AlignMix(BetaMixer):
     paper = "https://arxiv.org/abs/2103.15375"
     venue = "CVPR 2022"
     family = "feature"
-    needs = ("stages", "cam")
+    needs = ("cam",)
     weight_is_area = False
     exact_at_one = False
 
@@ -42,6 +43,10 @@ class AlignMix(BetaMixer):
     ):
         super().__init__(alpha, per_sample)
         self.prob, self.eps, self.iterations = prob, eps, iterations
+
+    def setup(self, net: nn.Module) -> None:
+        super().setup(net)
+        internals.pooling(net)
 
     def forward(
         self,
@@ -61,7 +66,7 @@ class AlignMix(BetaMixer):
         def mixed(features: Tensor) -> Tensor:
             return self.align(features, partner, lam, to_partner=direction < 0.5)
 
-        with internals.hooked(internals.stages(net)[-1], mixed):
+        with internals.fed(internals.pooling(net), mixed):
             return Mixed(net(x), target)
 
     def align(

@@ -53,6 +53,12 @@ class AutoMix(Mixer):
     partner, through which no gradient passes: two batches of the same weight, whose targets are
     doubled.
 
+    The authors give images and mixtures a classifier each, with an average each, and report the
+    best of the four on the test set. Here the network has one: it learns from images and mixtures
+    alike, its average judges the block's mixtures, and it is what is tested, so nothing is chosen.
+    On CIFAR they let the learning rate of ResNets fall to half of its start only, for the average
+    to follow; here the protocol's schedule says where it ends (``schedule.min_lr``).
+
     Args:
         alpha: shape of λ's Beta distribution.
         layer: stage whose features are compared; -2 is the last but one.
@@ -127,7 +133,13 @@ class AutoMix(Mixer):
         """The mixed images that the network learns from."""
         if min(lam, 1 - lam) <= self.lam_margin:
             return blend(x, partner, lam)
-        return blend(x, partner, self.block(features, lam, partner, x.shape[-2:]))
+        return blend(x, partner, self.shown_mask(features, lam, partner, x.shape[-2:]))
+
+    def shown_mask(
+        self, features: Tensor, lam: float, partner: Partner, size: tuple[int, int]
+    ) -> Tensor:
+        """The mask of the images that the network learns from, ``(N, 1, *size)``."""
+        return self.block(features, lam, partner, size)
 
     def generate(
         self, x: Tensor, y: Tensor, features: Tensor, lam: float, partner: Partner

@@ -15,9 +15,10 @@ class RankMixup(Mixer):
 
     ``mrl``: the largest logit of a blend stays a margin below that of its image; blends of one
     class do not count. ``mndcg``: the confidences in an image and its blends follow their largest
-    label weights, by a ranking score (NDCG). Images and blends are two passes of the network. The
-    authors' code averages the hinge of ``mrl`` and the blends that count apart; here a blend that
-    does not count takes its own hinge with it.
+    label weights, by a ranking score (NDCG). Blends and images are two passes of the network, in
+    this order: running statistics end with the images, which go first in the authors' code. That
+    averages the hinge of ``mrl`` and the blends that count apart; here a blend that does not count
+    takes its own hinge with it.
 
     Args:
         mode: which of the two terms.

@@ -14,7 +14,9 @@ class SaliencyMix(MaskMixer):
 
     The box lies at the same place in both images and is clipped at the edges. The detector is the
     authors' (fine-grained static saliency), computed in floats: OpenCV's, which they call on
-    normalised floats, rounds these to bytes first and finds next to nothing.
+    normalised floats, rounds these to bytes first and finds next to nothing. It reads channels as
+    blue, green, red; they hand it red, green, blue, so that red and blue change their weights in
+    the grey that is looked at. Here red counts as red.
 
     Args:
         alpha: shape of λ's Beta distribution, before the box is clipped.

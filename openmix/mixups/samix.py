@@ -3,6 +3,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from openmix.mixups.automix import AutoMix
+from openmix.ops import draw
 from openmix.ops.blend import Partner, partners
 from openmix.types import Count, Decay, NonNegative, Positive, Probability
 
@@ -50,11 +51,15 @@ class SAMix(AutoMix):
     """SAMix: AutoMix with a richer block and masks that are drawn to vary; labels blend by λ.
 
     The authors halve the block's loss for classes that neither image has; with a cross-entropy
-    these weigh nothing anyway.
+    these weigh nothing anyway. Where their code scales the network's masks it takes the λ that the
+    block learns from; here each mask comes to the λ of its label. Classifier and learning rate
+    differ from the authors' as AutoMix's do.
 
     Args:
         curve: how strongly λ is bent before it scales the features; a large one leaves it.
         variance: how much the masks' variance counts against the distance of their mean from λ.
+        adjust: share of the steps at which the network's masks are scaled until the mean of each
+            is λ.
     """
 
     paper = "https://arxiv.org/abs/2111.15454"
@@ -72,14 +77,30 @@ class SAMix(AutoMix):
         mask_weight: NonNegative = 0.1,
         mask_margin: NonNegative = 0.1,
         lam_margin: Probability = 0.08,
+        adjust: Probability = 0.25,
     ):
         super().__init__(
             alpha, layer, reduction, False, decay, last_decay, mask_weight, mask_margin, lam_margin
         )
-        self.curve, self.variance = curve, variance
+        self.curve, self.variance, self.adjust = curve, variance, adjust
 
     def make_block(self, channels: int) -> nn.Module:
         return SAMixBlock(channels, self.reduction, self.curve)
 
+    def shown_mask(
+        self, features: Tensor, lam: float, partner: Partner, size: tuple[int, int]
+    ) -> Tensor:
+        mask = super().shown_mask(features, lam, partner, size)
+        if not self.adjust or draw.uniform()[0] >= self.adjust:
+            return mask
+        return adjusted(mask, lam)
+
     def mask_loss(self, mask: Tensor, lam: float) -> Tensor:
         return super().mask_loss(mask, lam) - self.variance * mask.var(correction=0)
+
+
+def adjusted(mask: Tensor, lam: float) -> Tensor:
+    """Masks ``(N, 1, H, W)`` whose mean is ``lam``: the image or its partner is shown less."""
+    mean = mask.mean((1, 2, 3), keepdim=True)
+    less, more = mask * (lam / mean), 1 - (1 - mask) * ((1 - lam) / (1 - mean))
+    return torch.where(mean > lam, less, more)

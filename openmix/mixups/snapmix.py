@@ -16,7 +16,9 @@ class SnapMix(Mixer):
     An image keeps the share of its class activation map outside the box that is pasted over; the
     partner brings the share of its own map inside the box that is cut out. The two need not sum to
     1. A map without any contrast gives way to the pasted area. As in the authors' code, the weight
-    of a row counts twice where both images are of one class.
+    of a row counts twice where both images are of one class, unless one of their maps is without
+    contrast: then both weights follow the area. The maps come from a pass in eval mode; the
+    authors' pass, in training mode, normalises by the batch and moves the running statistics.
 
     Args:
         alpha: shape of the Beta distribution of both boxes' λ.
@@ -54,11 +56,14 @@ class SnapMix(Mixer):
             return Mixed(net(x), y)
         maps = self.maps(net, x, y)
         area = into.area / (size[0] * size[1])
-        self.lam = 1 - _share(maps, into, area)
-        brought = partners(_share(maps, source, area), partner)
-        other = partners(y, partner)
+        live = maps.sum((1, 2)) > 0
+        both, other = live & partners(live, partner), partners(y, partner)
+        same = y.argmax(1) == other.argmax(1)
+        by_map = both | ~same
+        self.lam = torch.where(by_map, 1 - _share(maps, into, area), 1 - area)
+        brought = torch.where(by_map, partners(_share(maps, source, area), partner), area)
         target = self.lam[:, None] * y + brought[:, None] * other
-        twice = 1 + (y.argmax(1) == other.argmax(1)).to(y.dtype)
+        twice = 1 + (both & same).to(y.dtype)
         return Mixed(net(_transplant(x, partner, into, source)), target * twice[:, None])
 
     def maps(self, net: nn.Module, x: Tensor, y: Tensor) -> Tensor:

@@ -48,6 +48,8 @@ class SUMix(Mixer):
                 device=head.weight.device,
                 dtype=head.weight.dtype,
             )
+            nn.init.normal_(self.uncertainty.weight, std=0.01)  # as in the authors' code
+            nn.init.zeros_(self.uncertainty.bias)
 
     def forward(
         self, net: nn.Module, x: Tensor, y: Tensor, *, partner: Partner | None = None

@@ -16,7 +16,9 @@ class TokenMix(Mixer):
     The content of an image's patches is how the class token attends to them in the last block when
     the network, in eval mode, sees the image unmixed; the authors take it from files of a teacher's
     label maps, which exist for ImageNet only. An image's weight is the share of its own content
-    that stays visible, so a row's weights need not sum to 1. One mask serves the whole batch.
+    that stays visible, so a row's weights need not sum to 1. One mask serves the whole batch. Where
+    labels are smoothed, the authors take half of the smoothing from either label, so that a small
+    weight turns negative; here, as by every method, each label gives in proportion to its weight.
 
     Args:
         share: share of the patches that show the partner.

@@ -130,7 +130,8 @@ def _turns(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Where each cell of a grid turned by 0 to 3 quarters comes from, and goes to, ``(4, S²)``."""
     grid = torch.arange(side * side).view(side, side)
     turned = torch.stack([grid.rot90(quarter).flatten() for quarter in range(4)])
-    return turned.to(device), turned.argsort(1).to(device)
+    turns = turned, turned.argsort(1)
+    return tuple(turn.to(device, non_blocking=True) for turn in turns)
 
 
 def _beliefs(unary: Tensor, between: Tensor, rounds: int = 10, news: float = 0.75) -> Tensor:

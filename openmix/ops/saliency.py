@@ -14,7 +14,10 @@ _LUMA = (0.299, 0.587, 0.114)
 
 
 def luma(x: Tensor) -> Tensor:
-    """Grey images ``(N, H, W)`` of RGB images; the mean over channels where there are not three."""
+    """Grey images ``(N, H, W)`` of RGB images; the mean over channels where there are not three.
+
+    Weights are OpenCV's; torchvision has 0.2989 for red.
+    """
     wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
     if x.shape[1] != len(_LUMA):
         return wide.mean(1)
@@ -45,11 +48,12 @@ def gaussian_blur(maps: Tensor, size: int, sigma: float) -> Tensor:
     return _smooth(maps, _bell(size, sigma, maps.dtype, maps.device))
 
 
-def spectral_residual(x: Tensor, limit: int = 128) -> Tensor:
+def spectral_residual(x: Tensor, limit: int = 128, blur: tuple[int, float] | None = None) -> Tensor:
     """Spectral residual of Hou and Zhang (CVPR 2007): maps ``(N, H, W)`` of images, 0 or more.
 
     What the log amplitude spectrum has above its local mean, carried back to the image with the
-    phases as they were. Images higher or wider than ``limit`` are analysed at ``limit`` squared.
+    phases as they were, and blurred by a Gaussian of ``blur``'s size and sigma in pixels. Images
+    higher or wider than ``limit`` are analysed, and blurred, at ``limit`` squared.
     """
     size, grey = x.shape[-2:], luma(x)
     large = max(size) > limit
@@ -60,6 +64,8 @@ def spectral_residual(x: Tensor, limit: int = 128) -> Tensor:
     amplitude, log = power.sqrt(), power.log() / 2
     around = F.avg_pool2d(F.pad(log[:, None], (1,) * 4, mode="replicate"), 3, 1)[:, 0]
     maps = torch.fft.ifft2(spectrum * ((log - around).exp() / amplitude)).abs()
+    if blur is not None:
+        maps = gaussian_blur(maps, *blur)
     return _resize(maps, size) if large else maps
 
 
@@ -77,9 +83,9 @@ def fine_grained(x: Tensor) -> Tensor:
     over six sizes; either sum is divided by its maximum over the image before they are added. The
     windows are OpenCV's, which differs in rounding every step to a byte.
     """
-    kernel = torch.tensor([0.25, 0.5, 0.25], device=x.device)
     grey = luma(x)
-    kernel = kernel.to(grey.dtype)
+    kernel = grey.new_full((3,), 0.25)
+    kernel[1] = 0.5
     grey = _smooth(_smooth(grey, kernel), kernel)
     grey = grey - grey.mean((1, 2), keepdim=True)  # keeps the sums below small, thus exact
     sums = grey.cumsum(1).cumsum(2)

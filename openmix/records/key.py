@@ -33,6 +33,8 @@ selected from.
 
 CAME_LATER: dict[str, Any] = {
     "dataset.name": None,
+    "openmix.mixups.resizemix.ResizeMix.place": "uniform",
+    "openmix.mixups.samix.SAMix.adjust": 0,
 }
 """Entries that configs did not always have, with the value that means what was done before.
 

@@ -18,6 +18,8 @@ PACKAGES = {
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 CODE = ("openmix", "configs", "tools")
+SHOWN = 20
+"""Changed files that a record names."""
 
 
 def environment(facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,16 +37,18 @@ def code(checkout: Path = CHECKOUT) -> dict[str, Any] | None:
     """Return ``{"commit", "dirty"}`` of the package's own checkout, or None when it is not one.
 
     ``dirty`` looks at code and configs only, new files included, since results are written into the
-    same checkout. Never raises: a missing git is no reason to lose a result.
+    same checkout; ``changed`` names the first files where it is. Never raises: a missing git is no
+    reason to lose a result.
     """
     try:
         if Path(_git(checkout, "rev-parse", "--show-toplevel")).resolve() != checkout:
             return None  # installed inside somebody else's repository
         commit = _git(checkout, "rev-parse", "--verify", "HEAD")
-        dirty = bool(_git(checkout, "status", "--porcelain", "--", *CODE))
+        changed = _git(checkout, "status", "--porcelain", "-uall", "--", *CODE).splitlines()
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
-    return {"commit": commit, "dirty": dirty}
+    names = [line.split(maxsplit=1)[1].strip('"') for line in changed[:SHOWN]]
+    return {"commit": commit, "dirty": bool(changed)} | ({"changed": names} if names else {})
 
 
 def _version(distributions: tuple[str, ...]) -> str | None:

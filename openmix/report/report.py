@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from openmix import atomic, records
+from openmix import atomic, home, records
 from openmix.errors import ConfigError
-from openmix.identity import one_line
+from openmix.reason import one_line
 
 REPORTS = Path("results/reports")
 """Where the pages of records go: never among the records, which may be under version control."""
@@ -31,7 +31,7 @@ def write(run: Path, out: Path | None = None) -> Path:
 def _record(folder: Path) -> Path:
     """The record of a run lies under the same names as its folder."""
     names = folder.resolve().parts[-4:]
-    root = os.environ.get("OPENMIX_RECORDS", "results/records")
+    root = home.folder(os.environ.get("OPENMIX_RECORDS", "results/records"))
     return Path(root, *names[:-1], f"{names[-1]}.json")
 
 

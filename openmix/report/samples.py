@@ -11,8 +11,8 @@ from omegaconf import OmegaConf
 from PIL import Image
 from torch import Tensor
 
-from openmix import data
 from openmix.config import Composed, check
+from openmix.data import pipeline
 from openmix.runner import build
 from openmix.runner.loop import seed_torch
 from openmix.seeding import derive
@@ -47,7 +47,7 @@ def first_batch(record: Mapping[str, Any]) -> Samples:
     """
     config = _harmless(record)
     world = record["cost"].get("world_size", 1)
-    loaded = data.build(
+    loaded = pipeline.build(
         config["dataset"],
         config["augment"],
         batch_size=config["batch_size"] // (config["runner"]["accumulate"] * world),

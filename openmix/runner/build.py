@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import mmengine.runner
 import timm.utils
@@ -12,12 +13,14 @@ from hydra.utils import instantiate
 from mmengine.hooks import Hook
 from torch import nn
 
-from openmix import data as data_sets
+from openmix.belongs import Traces
 from openmix.config.targets import RUNNERS_OWN
-from openmix.data import Data
-from openmix.errors import ConfigError
+from openmix.data import pipeline
+from openmix.data.pipeline import Data
+from openmix.errors import ConfigError, Unsupported
 from openmix.mixups.base import Mixer
-from openmix.runner import checkpoint, distributed, optimize, resume
+from openmix.reason import one_line
+from openmix.runner import checkpoint, distributed, optimize, own_hooks, resume, trial
 from openmix.runner.hooks import Average, History, Schedule, Watch
 from openmix.runner.learner import DistributedLearner, Learner
 from openmix.runner.loop import TrainLoop, ValLoop, seed_torch
@@ -38,7 +41,9 @@ class Runner(mmengine.runner.Runner):
     learner: Learner
     ema: timm.utils.ModelEmaV3 | None
     watch: Watch
+    memory: own_hooks.Memory
     identity: str
+    traces: Traces
     history: list[dict]
     folder: Path
 
@@ -78,7 +83,7 @@ class Runner(mmengine.runner.Runner):
 
 def arguments(config: Mapping, group: str) -> dict:
     """A group's node without the entries that are not arguments of its target."""
-    return {k: v for k, v in config[group].items() if k not in RUNNERS_OWN[group]}
+    return {k: v for k, v in config[group].items() if k not in RUNNERS_OWN.get(group, ())}
 
 
 def prepare_torch(settings: Mapping) -> torch.device:
@@ -92,6 +97,7 @@ def prepare_torch(settings: Mapping) -> torch.device:
     return distributed.start(settings["device"])
 
 
+@distributed.one_failure()
 def build_data(config: Mapping, device: torch.device) -> Data:
     """The loaders of this process."""
     settings = config["runner"]
@@ -101,7 +107,7 @@ def build_data(config: Mapping, device: torch.device) -> Data:
             f"batch_size={config['batch_size']} does not divide into runner.accumulate="
             f"{settings['accumulate']} x {distributed.world()} processes; use a multiple of {share}"
         )
-    loaded = data_sets.build(
+    loaded = pipeline.build(
         config["dataset"],
         config["augment"],
         batch_size=config["batch_size"] // share,
@@ -125,24 +131,30 @@ def build_networks(config: Mapping) -> tuple[nn.Module, Mixer]:
 
     Raises Unsupported where the mixer cannot work with the backbone.
     """
-    seed_torch(derive(config["seed"], _INITIALISATION))
-    try:
-        net = instantiate(arguments(config, "backbone"), _convert_="all")
-    except Exception as error:
-        raise ConfigError(f"backbone cannot be built: {_reason(error)}") from error
+    net = build_network(config)
     # A stream of its own: the mixer's weights must not move the backbone's, nor each other.
     seed_torch(derive(config["seed"], _INITIALISATION, 1))
-    try:
-        mixer = instantiate(config["mixup"], _convert_="all")
-    except Exception as error:
-        raise ConfigError(f"mixup cannot be built: {_reason(error)}") from error
+    mixer = _made(config, "mixup")
     mixer.setup(net)
     return net, mixer
 
 
-def _reason(error: Exception) -> str:
-    """The last line of an error, without Hydra's account of where it was."""
-    return str(error.__cause__ or error).strip().splitlines()[0]
+def build_network(config: Mapping) -> nn.Module:
+    """The backbone alone, initialised from the seed."""
+    seed_torch(derive(config["seed"], _INITIALISATION))
+    return _made(config, "backbone")
+
+
+def _made(config: Mapping, group: str) -> Any:
+    """What a group names; ConfigError with the line that says why it cannot be built."""
+    given = arguments(config, group)
+    try:
+        return instantiate(given, _convert_="all")
+    except Exception as error:
+        # An error about a file need not name it.
+        files = {k: v for k, v in given.items() if isinstance(v, str) and k != "_target_"}
+        said = "".join(f" {group}.{name}={value}" for name, value in files.items())
+        raise ConfigError(f"{group} cannot be built{said}: {one_line(error)}") from error
 
 
 def build(
@@ -153,6 +165,7 @@ def build(
     *,
     identity: str,
     title: str,
+    traces: Traces,
     backends: list[dict],
     report: Path | None = None,
 ) -> Runner:
@@ -162,38 +175,21 @@ def build(
     is kept up to date with how far the run is.
     """
     settings = config["runner"]
-    net, mixer = build_networks(config)
-    memory = torch.channels_last if settings["channels_last"] else torch.contiguous_format
-    if settings["sync_bn"] and distributed.world() > 1:
-        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
-    net = net.to(device, memory_format=memory)
+    memory = own_hooks.Memory(own_hooks.build(settings["hooks"]))
+    if not checkpoint.exists(folder):
+        _try(config, data, device, title)
+    net, mixer = _on(device, config, *build_networks(config))
     ema = timm.utils.ModelEmaV3(net, decay=settings["ema"]) if settings["ema"] else None
     if settings["compile"]:
         net.compile()
-    learner = Learner(
-        net,
-        mixer.to(device),
-        Classification(config["dataset"]["num_classes"]),
-        instantiate(config["loss"]),
-        data.normalise,
-        memory,
-    )
-    wrapper = optimize.build(
-        learner,
-        instantiate(arguments(config, "optimizer"), _convert_="all"),
-        config["optimizer"].get("decay_all", True),
-        device=device,
-        amp=settings["amp"],
-        accumulate=settings["accumulate"],
-        clip_grad=settings["clip_grad"],
-    )
+    learner = _learner(config, net, mixer, data)
+    wrapper = _wrapper(config, learner, device, settings["accumulate"])
     watch = Watch(settings["log_every"], mixer, title)
-    hooks = [Schedule(instantiate(config["schedule"])), watch, History()]
+    hooks = [Schedule(_made(config, "schedule")), watch, History()]
     hooks += [Average()] if ema else []
-    hooks += [resume.Resume(folder, settings["checkpoint_seconds"])]
     hooks += [progress(f"{title}  seed {config['seed']}")] if distributed.rank() == 0 else []
     hooks += [Report(report)] if report and distributed.rank() == 0 else []
-    hooks += [instantiate(hook) for hook in settings["hooks"]]
+    hooks += [*memory.hooks, memory, resume.Resume(folder, settings["checkpoint_seconds"])]
     runner = Runner(
         model=_wrap(learner, device),
         work_dir=str(folder),
@@ -220,9 +216,64 @@ def build(
         # mmengine keeps its managers by name for the life of the process.
         experiment_name=f"{identity}-{time.monotonic_ns()}",
     )
-    runner.learner, runner.ema, runner.watch = learner, ema, watch
+    runner.learner, runner.ema, runner.watch, runner.memory = learner, ema, watch, memory
     runner.identity, runner.folder, runner.history = identity, folder, []
+    runner.traces = traces
     return runner
+
+
+def _try(config: Mapping, data: Data, device: torch.device, title: str) -> None:
+    """Try all that a step needs, on networks of its own. Raises ConfigError or Unsupported."""
+    with trial.unseen(device):
+        try:
+            net, mixer = _on(device, config, *build_networks(config))
+        except Unsupported:  # is it the network that is wrong?
+            trial.network(config, *_on(device, config, build_network(config)), data)
+            raise
+        trial.network(config, net, data)
+        learner = _learner(config, net, mixer, data)
+        trial.steps(learner, _wrapper(config, learner, device), data, title)
+
+
+def _on(device: torch.device, config: Mapping, net: nn.Module, *others: nn.Module) -> list:
+    """The network as its processes and their devices want it, and the others beside it."""
+    if config["runner"]["sync_bn"] and distributed.world() > 1:
+        net = nn.SyncBatchNorm.convert_sync_batchnorm(net)
+    return [net.to(device, memory_format=_layout(config)), *(m.to(device) for m in others)]
+
+
+def _learner(config: Mapping, net: nn.Module, mixer: Mixer, data: Data) -> Learner:
+    return Learner(
+        net,
+        mixer,
+        Classification(config["dataset"]["num_classes"]),
+        _made(config, "loss"),
+        data.normalise,
+        _layout(config),
+    )
+
+
+def _layout(config: Mapping) -> torch.memory_format:
+    last = config["runner"]["channels_last"]
+    return torch.channels_last if last else torch.contiguous_format
+
+
+def _wrapper(
+    config: Mapping, learner: Learner, device: torch.device, accumulate: int = 1
+) -> optimize.Precision:
+    factory = _made(config, "optimizer")
+    try:
+        return optimize.build(
+            learner,
+            factory,
+            config["optimizer"].get("decay_all", True),
+            device=device,
+            amp=config["runner"]["amp"],
+            accumulate=accumulate,
+            clip_grad=config["runner"]["clip_grad"],
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer cannot be built: {one_line(error)}") from error
 
 
 def _wrap(learner: Learner, device: torch.device) -> nn.Module:

@@ -53,6 +53,11 @@ def read(path: Path) -> dict[str, Any]:
     return torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
 
 
+def exists(folder: Path) -> bool:
+    """Whether there is a checkpoint, sound or not."""
+    return bool(_files(folder))
+
+
 def newest(folder: Path) -> dict[str, Any] | None:
     """The state of the newest sound checkpoint, or None; damaged ones are warned of and removed."""
     for path in _files(folder):

@@ -8,6 +8,7 @@ from types import FrameType
 import torch
 from mmengine.hooks import Hook
 
+from openmix.belongs import foreign
 from openmix.errors import ConfigError, Diverged, Interrupted
 from openmix.runner import checkpoint, distributed
 
@@ -22,7 +23,7 @@ class Resume(Hook):
     Handlers only set a flag: a checkpoint written inside one could meet half a step.
     """
 
-    priority = "VERY_LOW"
+    priority = "LOWEST"  # and the last of all: what other hooks do at this step is to be saved
 
     def __init__(self, folder: Path, seconds: float):
         self.folder, self.seconds = folder, seconds
@@ -81,6 +82,7 @@ def capture(runner) -> dict:
     loop, wrapper = runner.train_loop, runner.optim_wrapper
     state = {
         "identity": runner.identity,
+        "traces": runner.traces,
         "world_size": distributed.world(),
         "position": {"epoch": loop.epoch, "iter": loop.iter},
         "learner": runner.learner.state_dict(),
@@ -100,7 +102,12 @@ def capture(runner) -> dict:
             "lower optimizer.lr, or set runner.clip_grad"
         )
     # Losses, batch statistics and a mixer's memory differ between processes; weights do not.
-    local = {"watch": runner.watch.state(), "buffers": dict(runner.learner.named_buffers())}
+    local = {
+        "watch": runner.watch.state(),
+        "buffers": dict(runner.learner.named_buffers()),
+        "hooks": runner.memory.state(),
+        "stop": loop.stop_training,
+    }
     state["local"] = distributed.gather(local)
     return state
 
@@ -109,6 +116,8 @@ def restore(runner, state: dict) -> None:
     """Put ``runner`` where :func:`capture` left it."""
     if state["identity"] != runner.identity:
         raise ConfigError(f"the checkpoint is of run {state['identity']}, not {runner.identity}")
+    if why := foreign(state["traces"], runner.traces, "since the run was interrupted"):
+        raise ConfigError(why)
     if state["world_size"] != distributed.world():
         raise ConfigError(
             f"the run was begun with {state['world_size']} processes and cannot go on with "
@@ -122,6 +131,8 @@ def restore(runner, state: dict) -> None:
         for name, value in local["buffers"].items():
             buffers[name].copy_(value)
     runner.watch.restore(local["watch"])
+    runner.memory.restore(local.get("hooks"))
+    loop.stop_training = local.get("stop", False)
     wrapper.optimizer.load_state_dict(state["optimizer"])
     wrapper.scaler.load_state_dict(state["scaler"])
     if runner.ema is not None:

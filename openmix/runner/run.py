@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from openmix import lock, records
+from openmix import belongs, lock, records
 from openmix.backbones import parameters
-from openmix.data import Data
+from openmix.data.pipeline import Data
 from openmix.errors import ConfigError, Interrupted, Unsupported
-from openmix.identity import Identity, one_line
+from openmix.identity import Identity
+from openmix.reason import one_line
 from openmix.runner import build, checkpoint, distributed, loggers
 from openmix.runner.build import Runner
 from openmix.runner.resume import Resume
@@ -24,33 +25,33 @@ def run(identity: Identity, report: Path | None = None) -> dict:
     ``report`` is a file that is kept up to date with how far the run is.
 
     Raises:
-        ConfigError: the request is wrong; nothing was recorded.
+        ConfigError, Unsupported: the request cannot be run; nothing was recorded.
         Interrupted: a signal stopped it after it had saved itself; nothing was recorded.
-        Unsupported, and whatever else training raises: recorded first.
+        Whatever else training raises: recorded first.
     """
     config, started = identity.config, datetime.now(UTC).isoformat(timespec="seconds")
+    code, sources = records.code(), belongs.sources(config)  # what runs, whatever is edited later
     device = build.prepare_torch(config["runner"])
     main = distributed.rank() == 0
     try:
         data = build.build_data(config, device)
+        traces = {"data": data.digest.as_dict(), "sources": sources}
+        origin = {"started": started, "code": code, "sources": sources}
         with lock.held(identity.folder / "lock", "this run") if main else nullcontext():
             if config["force"] and main:
                 checkpoint.clear(identity.folder)
             distributed.barrier()
             try:
-                runner = _train(identity, data, device, report)
+                runner = _train(identity, data, device, traces, report)
                 results = _results(runner, data, device)
-            except (ConfigError, Interrupted):
+            except (ConfigError, Unsupported, Interrupted):
                 raise
             except Exception as error:
-                status = "unsupported" if isinstance(error, Unsupported) else "failed"
                 if main:
-                    facts = _facts(device)
-                    identity.write(
-                        identity.record(status, one_line(error), facts=facts, started=started)
-                    )
+                    told = {"reason": one_line(error), "facts": _facts(device)}
+                    identity.write(identity.record("failed", **told, **origin))
                 raise
-            record = identity.record("done", facts=_facts(device), started=started, **results)
+            record = identity.record("done", facts=_facts(device), **origin, **results)
             if main:
                 _keep(runner, config["runner"]["keep"])
                 identity.write(record)
@@ -61,7 +62,14 @@ def run(identity: Identity, report: Path | None = None) -> dict:
         distributed.stop()
 
 
-def _train(identity: Identity, data: Data, device: torch.device, report: Path | None) -> Runner:
+@distributed.one_failure()
+def _train(
+    identity: Identity,
+    data: Data,
+    device: torch.device,
+    traces: belongs.Traces,
+    report: Path | None,
+) -> Runner:
     config, folder = identity.config, identity.folder
     runner = build.build(
         config,
@@ -70,6 +78,7 @@ def _train(identity: Identity, data: Data, device: torch.device, report: Path | 
         folder,
         identity=str(identity),
         title=identity.title,
+        traces=traces,
         backends=loggers.backends(config["logger"], identity),
         report=report,
     )
@@ -110,7 +119,7 @@ def _results(runner: Runner, data: Data, device: torch.device) -> dict:
             "steps": loop.step,
             "world_size": distributed.world(),
         },
-        "data": {"checksum": data.checksum, **data.sizes},
+        "data": {"checksum": data.checksum, **data.sizes, "source": data.digest.as_dict()},
         "hashes": {
             "weights": checkpoint.digest(runner.learner.net.state_dict()),
             "optimizer": checkpoint.digest(wrapper.optimizer.state_dict()),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from openmix import atomic, records
+from openmix import atomic, home, records
 from openmix.errors import ConfigError
 from openmix.identity import Identity
 
@@ -38,7 +38,7 @@ class Sweep:
         """Where the sweep ``name`` lies. Raises ConfigError for what is no name."""
         if not re.fullmatch(NAME, name):
             raise ConfigError(f"'{name}' is no name for a sweep; use letters, digits, ._-")
-        return Path(os.environ.get("OPENMIX_SWEEPS", "sweeps"), name).resolve()
+        return Path(home.folder(os.environ.get("OPENMIX_SWEEPS", "sweeps")), name).resolve()
 
     @classmethod
     def create(cls, folder: Path, manifest: Mapping[str, Any]) -> "Sweep":

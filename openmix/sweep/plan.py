@@ -13,7 +13,8 @@ from openmix.config.grid import value_of
 from openmix.config.lattice import Lattice, spread
 from openmix.config.schema import validate
 from openmix.errors import ConfigError, Unsupported
-from openmix.identity import Identity, one_line
+from openmix.identity import Identity
+from openmix.reason import one_line
 
 FOLLOWS_SEED = re.compile(r"\$\{[^}]*\bseed\b")
 """An interpolation of the seed: then the seeds of a point do not share the rest of the config."""
@@ -29,8 +30,10 @@ def plan(overrides: Sequence[str]) -> tuple[dict[str, Any], int]:
     is wrong.
     """
     points = expand(overrides)
-    seeds = {word: value_of(word) for point in points for word in point if _sets_seed(word)}
-    bare = [tuple(word for word in point if not _sets_seed(word)) for point in points]
+    words = dict.fromkeys(w for point in points for w in point if w.startswith("seed="))
+    # A seed that is an interpolation is resolved with the rest of its point.
+    seeds = {} if any("$" in word for word in words) else {word: value_of(word) for word in words}
+    bare = [tuple(word for word in point if word not in seeds) for point in points]
     distinct = list(dict.fromkeys(bare))
     job = partial(_settings, Lattice(distinct), list(seeds.values()) or [None])
     found = dict(zip(distinct, spread(job, distinct), strict=True))
@@ -38,13 +41,9 @@ def plan(overrides: Sequence[str]) -> tuple[dict[str, Any], int]:
         validate(found[bare[0]][seed]["config"] | {"seed": seed})
     runs = []
     for point, rest in zip(points, bare, strict=True):
-        seed = next((seeds[word] for word in reversed(point) if _sets_seed(word)), None)
+        seed = next((seeds[word] for word in reversed(point) if word in seeds), None)
         runs.append((found[rest][seed], seed, point))
     return _manifest(overrides, runs)
-
-
-def _sets_seed(word: str) -> bool:
-    return word.startswith("seed=")
 
 
 def _settings(lattice: Lattice, seeds: Sequence[int | None], point: tuple[str, ...]) -> Seeds:

@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import hydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
 from omegaconf import OmegaConf
-from pydantic import AfterValidator, BaseModel, ConfigDict, TypeAdapter
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, TypeAdapter
 
 from openmix.config.compose import FAILURES, hydra_on
 from openmix.config.explain import explain
@@ -29,9 +32,18 @@ class Local(Settings):
     threads: Count | None
 
 
+def _text(value: Any) -> Any:
+    """A whole number as the text that sbatch is given: minutes, megabytes, an account."""
+    return str(value) if type(value) is int else value
+
+
+def _lines(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 def _limit(text: str) -> str:
-    if not re.fullmatch(r"\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}", text):
-        raise ValueError("a time limit as sbatch takes it, such as 08:00:00 or 1-12")
+    if not re.fullmatch(r"\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}|UNLIMITED", text):
+        raise ValueError("a time limit as sbatch takes it, such as 60, 08:00:00 or 1-12")
     return text
 
 
@@ -47,7 +59,7 @@ def _word(text: str) -> str:
     return text
 
 
-Word = Annotated[str, AfterValidator(_word)]
+Word = Annotated[str, BeforeValidator(_text), AfterValidator(_word)]
 
 
 class Slurm(Settings):
@@ -55,7 +67,7 @@ class Slurm(Settings):
     partition: Word | None
     account: Word | None
     qos: Word | None
-    time: Annotated[str, AfterValidator(_limit)]
+    time: Annotated[str, BeforeValidator(_text), AfterValidator(_limit)]
     gres: Word | None
     constraint: Word | None
     cpus: Count
@@ -64,7 +76,7 @@ class Slurm(Settings):
     runs_per_task: Count
     array_parallelism: Count
     warn_seconds: Count
-    extra: list[Annotated[str, AfterValidator(_line)]]
+    extra: Annotated[list[Annotated[str, AfterValidator(_line)]], BeforeValidator(_lines)]
     setup: str
     leaderboard: bool
 
@@ -91,15 +103,28 @@ def settings(words: Sequence[str]) -> Local | Slurm:
         raise ConfigError(
             f"unknown launcher '{name}'{hint(name, known) or ';'} available: {listing(known)}"
         )
-    values = [word for word in words if key_of(word) != "launcher"]
+    values = [_as_sbatch(word) for word in words if key_of(word) != "launcher"]
     plain = None
     try:
         with hydra_on(CONFIGS):
             plain = hydra.compose(f"launcher/{name}")
+            if isinstance(plain.launcher.get("time"), int):  # YAML reads 10:00:00 as 36000
+                raise ConfigError(f"configs/launcher/{name}.yaml: time needs quotes, '10:00:00'")
             config = hydra.compose(f"launcher/{name}", values)
         return read(OmegaConf.to_container(config, resolve=True)["launcher"])
     except FAILURES as error:
         raise explain(error, CONFIGS, plain) from error
+
+
+def _as_sbatch(word: str) -> str:
+    """A word for Hydra whose value is typed as for sbatch: ``gpu,long``, ``--exclude=node7``."""
+    key, equals, value = word.partition("=")
+    try:
+        commas = OverridesParser.create().parse_override(word).is_choice_sweep()
+        bare = not commas or "(" in value
+    except HydraException:
+        bare = not equals or not re.match(r"[-\w]", value)
+    return word if bare else f"{key}={QuotedString(value, Quote.double).with_quotes()}"
 
 
 def read(tree: dict[str, Any]) -> Local | Slurm:

@@ -30,7 +30,14 @@ QUEUE_SECONDS = 10
 
 WAITING = {"PENDING", "REQUEUED", "REQUEUE_HOLD", "SPECIAL_EXIT", "RESV_DEL_HOLD"}
 
+JOB_ID = re.compile(r"^\s*(?:(\d+)(?:;\S*)?|Submitted batch job (\d+).*)\s*$", re.M)
+"""The line in which `sbatch --parsable` answers, or a wrapper that knows no such option."""
+
 Tasks = list[list[int]]
+
+
+class Unclear(LaunchError):
+    """A job may have been submitted or not."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class SlurmLauncher:
                 held = sum(map(len, tasks))
                 lines.append(f"array {job}: {held} runs in {len(tasks)} tasks")
         except LaunchError as error:
-            raise LaunchError(f"{error}; {_undo(account['jobs'])}") from None
+            undo = _undo(account["jobs"], sweep.name if isinstance(error, Unclear) else "")
+            raise LaunchError(f"{error}; {undo}") from None
         if self.settings.leaderboard:
             jobs = [job["id"] for job in account["jobs"]]
             try:
@@ -79,7 +87,8 @@ class SlurmLauncher:
                 note(sweep, account)
                 lines.append(f"job {job}: the leaderboard, when all have ended")
             except LaunchError as error:
-                lines.append(f"no leaderboard at the end: {error}")
+                perhaps = "perhaps " if isinstance(error, Unclear) else ""
+                lines.append(f"{perhaps}no leaderboard at the end: {error}")
         return lines
 
     def held(self, sweep: Sweep) -> dict[int, Held] | None:
@@ -122,11 +131,12 @@ class SlurmLauncher:
         log = "slurm/%A_%a.log" if tasks else "slurm/leaderboard-%j.log"
         later = [f"--dependency=afterany:{':'.join(after)}"] if after else []
         place = [f"--chdir={sweep.folder}", f"--output={log}"]
-        answer = command("sbatch", "--parsable", *place, *later, str(stem.with_suffix(".sh")))
-        job = answer.strip().partition(";")[0]
-        if not job.isdecimal():
-            raise LaunchError(f"sbatch gave no job id but '{answer.strip()}'")
-        return job
+        words = ["sbatch", "--parsable", *place, *later, str(stem.with_suffix(".sh"))]
+        answer = command(*words, doubt=Unclear)
+        numbers = {found[1] or found[2] for found in JOB_ID.finditer(answer)}
+        if len(numbers) != 1:  # a site may greet before or after
+            raise Unclear(f"sbatch gave no job id but '{' '.join(answer.split())}'")
+        return numbers.pop()
 
     def _script(self, sweep: Sweep, number: int, part: int, tasks: Tasks) -> str:
         template = jinja2.Template(
@@ -167,13 +177,12 @@ def divide(runs: Sequence[int], width: int, room: Limits) -> list[Tasks]:
 
 def limits(settings: Slurm) -> Limits:
     """Ask the cluster what it takes now. Raises LaunchError if it does not answer."""
-    config = dict(
-        re.findall(r"^(\w+)\s*=\s*(.*?)\s*$", command("scontrol", "show", "config"), re.M)
-    )
-    most = [int(config.get("MaxJobCount", 10_000)), *_association_limits(settings)]
+    found = re.findall(r"^\s*(\w+)\s*=\s*(\d+)\s*$", command("scontrol", "show", "config"), re.M)
+    config = {name: int(number) for name, number in found}
+    most = [config.get("MaxJobCount", 10_000), *_association_limits(settings)]
     room = min(most) - len(squeue()) - int(settings.leaderboard)
     # The array's highest index is one less than MaxArraySize.
-    return Limits(array=int(config.get("MaxArraySize", 1001)), jobs=room)
+    return Limits(array=config.get("MaxArraySize", 1001), jobs=room)
 
 
 def _association_limits(settings: Slurm) -> list[int]:
@@ -189,7 +198,7 @@ def _association_limits(settings: Slurm) -> list[int]:
             answer = command("sacctmgr", "--noheader", "--parsable2", "show", *words)
         except LaunchError:
             continue
-        found += [int(line) for line in answer.split() if line.isdecimal()]
+        found += map(int, re.findall(r"^\s*(\d+)\s*$", answer, re.M))
     return found
 
 
@@ -203,7 +212,7 @@ def squeue() -> dict[str, str]:
         "--format=%i|%T",
         seconds=QUEUE_SECONDS,
     )
-    return dict(line.strip().split("|", 1) for line in answer.splitlines() if "|" in line)
+    return dict(re.findall(r"^\s*(\d[^|\s]*)\|([A-Z_]+)\s*$", answer, re.M))
 
 
 def requeue(job: str) -> None:
@@ -235,23 +244,39 @@ def srun_line(settings: Slurm, job: str) -> list[str]:
     ]
 
 
-def command(*words: str, seconds: float = ANSWER_SECONDS) -> str:
-    """The output of a command of SLURM. Raises LaunchError with the first line it complained in."""
+def command(
+    *words: str, seconds: float = ANSWER_SECONDS, doubt: type[LaunchError] = LaunchError
+) -> str:
+    """The output of a command of SLURM. Raises LaunchError with the line it complained in.
+
+    ``doubt`` is raised in its place where the command may have done its work all the same.
+    """
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=seconds)
+        done = subprocess.run(
+            words, capture_output=True, text=True, errors="replace", timeout=seconds
+        )
     except FileNotFoundError:
         raise LaunchError(f"there is no {words[0]} here; this is no machine of a cluster") from None
+    except OSError as error:
+        raise LaunchError(f"{words[0]} cannot be started: {error.strerror}") from None
     except subprocess.TimeoutExpired:
-        raise LaunchError(f"{words[0]} gave no answer in {seconds:g} s") from None
+        raise doubt(f"{words[0]} gave no answer in {seconds:g} s") from None
     if done.returncode:
         told = done.stderr.strip().splitlines() or done.stdout.strip().splitlines()
-        raise LaunchError(f"{words[0]} refused: {told[-1] if told else done.returncode}")
+        errors = [line for line in told if "error" in line.lower()] or told or [done.returncode]
+        kind = doubt if JOB_ID.search(done.stdout) else LaunchError
+        raise kind(f"{words[0]} refused: {errors[-1]}")
     return done.stdout
 
 
-def _undo(jobs: Sequence[dict]) -> str:
-    """What was submitted before something went wrong, and how to take it back."""
-    if not jobs:
-        return "nothing was submitted"
+def _undo(jobs: Sequence[dict], unclear: str = "") -> str:
+    """What was submitted before something went wrong, and how to take it back.
+
+    ``unclear`` names the sweep where it is not known whether the last job was.
+    """
     names = " ".join(job["id"] for job in jobs)
-    return f"submitted before that: {names}; to take them back: scancel {names}"
+    told = f"submitted before that: {names}; to take them back: scancel {names}" if jobs else ""
+    if unclear:
+        doubt = f"it may have been submitted, see squeue --name=openmix-{unclear} and scancel it"
+        return f"{doubt}; {told}" if told else doubt
+    return told or "nothing was submitted"

@@ -1,15 +1,14 @@
 """What ``tools/sweep.py`` does, one function a verb; each returns an exit code."""
 
-import os
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import chdir, suppress
 from pathlib import Path
 
-from openmix import lock, records
-from openmix.errors import ConfigError
+from openmix import lock, places, records
+from openmix.errors import ConfigError, DataError
 from openmix.sweep import launcher, stop
 from openmix.sweep.launcher import LaunchError
 from openmix.sweep.manifest import Sweep
@@ -246,6 +245,7 @@ def _start(
             raise LaunchError(
                 f"{silent[0]} does not answer; what it has is unknown. Try again later"
             )
+        _check_results(sweep, statuses)
         _record_refused(sweep, statuses)
         runs = [index for index in choose(statuses) if not sweep.unsupported(index)]
         if not runs:
@@ -267,33 +267,33 @@ def _refused(sweep: Sweep) -> list[str]:
     return [f"{count} unsupported: {reason}" for reason, count in why.items()]
 
 
+def _check_results(sweep: Sweep, statuses: Sequence[Status]) -> None:
+    """Refuse to go on beside results of other data or code. Raises ConfigError."""
+    with chdir(sweep.manifest["cwd"]):
+        for index, status in enumerate(statuses):
+            # Data that lie on other machines alone are compared there, by the runs themselves.
+            with suppress(DataError):
+                if status.state == "done":
+                    sweep.identity(index).result()
+
+
 def _record_refused(sweep: Sweep, statuses: Sequence[Status]) -> None:
     """Put on record what cannot run; no process is needed for that."""
-    code, cwd = records.code(), Path.cwd()
-    os.chdir(sweep.manifest["cwd"])
-    try:
+    code = records.code()
+    with chdir(sweep.manifest["cwd"]):
         for index, status in enumerate(statuses):
             why = sweep.unsupported(index)
             if why and status.state != "unsupported":
                 identity = sweep.identity(index)
                 identity.write(identity.record("unsupported", why, facts={}, code=code))
                 write(sweep.run(index), Status("unsupported", message=why))
-    finally:
-        os.chdir(cwd)
 
 
 def _writable(sweep: Sweep) -> None:
     """Refuse to start what could not keep its results. Raises ConfigError."""
-    config = sweep.identity(0).config["paths"]
-    places = [Path(sweep.manifest["cwd"], config[name]) for name in ("records", "runs")]
-    for folder in [sweep.folder, *places]:
-        probe = folder / f".write-{os.getpid()}"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise ConfigError(f"cannot write in {folder}: {error.strerror}") from None
+    cwd, paths = sweep.manifest["cwd"], sweep.identity(0).config["paths"]
+    run = {f"paths.{name}": Path(cwd, paths[name]) for name in ("records", "runs")}
+    places.try_writing({"OPENMIX_SWEEPS": sweep.folder, **run})
 
 
 def _nothing_more(words: Sequence[str]) -> None:

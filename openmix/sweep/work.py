@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from openmix import atomic
 from openmix.command import REQUEUE, SPEAKS, carry_out
-from openmix.identity import one_line
+from openmix.errors import Unsupported
+from openmix.reason import one_line
 from openmix.sweep import stop
 from openmix.sweep.attempt import POLL_SECONDS, Attempt, job
 from openmix.sweep.launcher import launches
@@ -72,8 +73,11 @@ def run(sweep: Sweep, index: int) -> int:
     """The run's own process: train, and leave in ``report.json`` how it ended."""
     os.chdir(sweep.manifest["cwd"])
     file = sweep.run(index) / "report.json"
-    code, error = carry_out(sweep.identity(index), report=file)
+    identity = sweep.identity(index)
+    code, error = carry_out(identity, report=file)
     if SPEAKS:
+        if isinstance(error, Unsupported):
+            identity.write(identity.record("unsupported", one_line(error), facts={}))
         known = json.loads(file.read_bytes()) if file.is_file() else {}
         known["ended"] = {"code": code}
         if error:

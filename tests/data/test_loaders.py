@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
     for number in range(13):
         paths.append(str(root / f"{number}.png"))
         Image.new("RGB", (4, 4), (number, 0, 0)).save(paths[-1])
-    return Folder(str(root), paths, torch.arange(13) % 3, ["a", "b", "c"])
+    return Folder(str(root), paths, np.arange(13) % 3, ["a", "b", "c"])
 
 
 def memory_loader(order, augment=None):
@@ -195,7 +195,7 @@ def test_damaged_picture_is_named_in_one_line(tmp_path, workers):
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     Image.new("RGB", (64, 64)).save(good)
     bad.write_bytes(good.read_bytes()[:60])
-    folder = Folder(str(tmp_path), [str(good), str(bad)], torch.tensor([0, 1]), ["a", "b"])
+    folder = Folder(str(tmp_path), [str(good), str(bad)], np.array([0, 1]), ["a", "b"])
     loader = FolderLoader(folder, Order(2, 2, False), workers=workers)
     with pytest.raises(DataError) as error:
         next(loader.batches())
@@ -207,7 +207,7 @@ def test_pictures_of_two_sizes_need_a_transform(tmp_path):
     paths = [str(tmp_path / f"{size}.png") for size in (4, 5)]
     for size, path in zip((4, 5), paths, strict=True):
         Image.new("RGB", (size, size)).save(path)
-    folder = Folder(str(tmp_path), paths, torch.zeros(2, dtype=torch.long), ["a"])
+    folder = Folder(str(tmp_path), paths, np.zeros(2, dtype=np.int64), ["a"])
     with pytest.raises(DataError, match="augment=imagenet"):
         next(FolderLoader(folder, Order(2, 2, False)).batches())
 

@@ -81,6 +81,32 @@ def test_what_cannot_change_the_numbers_does_not_part_columns(make_run):
     assert len(board.columns) == 1 and cell(board, "none").value.n == 2
 
 
+def test_runs_on_other_data_are_never_pooled_nor_paired(make_run):
+    other = {"data": {"checksum": "f" * 64, "train": 500, "val": 0, "test": 10000}}
+    runs = [make_run("none", 0, 70.0), make_run("none", 1, 60.0, **other)]
+    runs += [make_run("cutmix", 0, 72.0), make_run("cutmix", 2, 50.0, **other)]
+    runs.append(make_run("fmix", 0, status="failed", reason="killed", data={}))
+    board = board_of(runs)
+    labels = [column.label.rpartition(" / ")[2] for column in board.columns]
+    assert labels == ["data checksum 0", "data checksum ffffffff"]
+    assert [cell(board, "none", c).value.mean for c in (0, 1)] == [70.0, 60.0]
+    assert cell(board, "cutmix").delta.mean == pytest.approx(2.0)
+    assert cell(board, "cutmix", 1).delta is None or cell(board, "cutmix", 1).delta.n == 0
+    assert cell(board, "fmix").status == "failed"
+
+
+def test_a_cell_names_seeds_of_different_code_and_of_dirty_checkouts(make_run):
+    first, second = ({"lab.band": h, "lab.ops": "1" * 12} for h in ("a" * 12, "b" * 12))
+    dirty = {"code": {"commit": "0" * 40, "dirty": True}}
+    runs = [make_run("band", 0, 70.0, sources=first), make_run("band", 1, 71.0, sources=second)]
+    runs += [make_run("none", 0, 70.0, sources={}), make_run("none", 1, 70.0, **dirty)]
+    runs += [make_run("cutmix", seed, 70.0, sources=first) for seed in (0, 1)]
+    board = board_of(runs)
+    assert cell(board, "band").note == "seeds of different code in band.py"
+    assert cell(board, "none").note == "1 of 2 from a checkout with uncommitted changes"
+    assert cell(board, "cutmix").note == ""
+
+
 def test_namesakes_of_one_protocol_key_share_a_column(make_run):
     runs = [make_run("none", 0, 70.0), make_run("none", 1, 72.0, protocol="alias")]
     board = board_of(runs)

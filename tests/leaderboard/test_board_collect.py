@@ -65,7 +65,7 @@ def test_every_file_that_is_no_record_is_named_once(tmp_path, make_run):
         assert {Path(problem.path).name: problem.reason for problem in problems} == {
             "torn.json": "damaged: not valid JSON",
             "foreign.json": "not an openmix record",
-            "old.json": "schema 0 is older than 1; run it again",
+            "old.json": "schema 0 is older than 2; run it again",
             "gone.json": "cannot be read: No such file or directory",
             "missing": "no such folder",
         }
@@ -82,7 +82,21 @@ def test_of_two_records_of_one_run_the_done_and_later_one_counts(tmp_path, make_
         frame, problems = collect.collect([str(tmp_path / name) for name in order])
         assert frame["median10.top1"].tolist() == [71.0]
         kept = records.path(tmp_path / "b", late).as_posix()
-        assert [problem.reason for problem in problems] == [f"same run as {kept}"] * 2
+        assert [problem.reason for problem in problems] == [
+            f"same run as {kept}, with other numbers (median10 top1 70, there 71)",
+            f"same run as {kept}",
+        ]
+
+
+def test_two_records_of_one_run_on_other_data_are_two_runs(tmp_path, make_run):
+    data = {"train": 50000, "val": 0, "test": 10000}
+    one = make_run("none", 0, 70.0)
+    other = make_run("none", 0, 80.0, data=data | {"checksum": "1"})
+    failed = make_run("none", 0, status="failed", reason="killed", data={})
+    for name, run in {"a": one, "b": other, "c": failed}.items():
+        write(tmp_path / name, [run])
+    frame, problems = collect.collect([str(tmp_path / name) for name in "abc"])
+    assert sorted(frame["median10.top1"]) == [70.0, 80.0] and len(problems) == 1
 
 
 def test_the_table_is_that_of_load_fresh_or_kept(tmp_path, runs):

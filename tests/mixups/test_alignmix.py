@@ -1,9 +1,10 @@
 import math
 
 import pytest
+import timm
 import torch
-from torch import nn
 
+from openmix.errors import Unsupported
 from openmix.mixups import AlignMix, Mixup
 from openmix.ops.transport import sinkhorn, squared_distances
 
@@ -103,10 +104,39 @@ def test_without_aligning_it_is_mixup(tiny, batch):
     assert torch.equal(ours.logits, plain.logits) and torch.equal(ours.target, plain.target)
 
 
-def test_the_last_stage_is_replaced(tiny, batch, monkeypatch):
-    net, (x, y) = tiny("resnet").eval(), batch()
-    seen = []
-    monkeypatch.setattr(AlignMix, "align", lambda self, h, *_, **__: seen.append(h) or h * 0)
-    monkeypatch.setattr(net, "layer3", nn.Sequential(net.layer3))
-    logits = AlignMix(prob=1)(net, x, y).logits
-    assert seen[0].shape[1] == 64 and torch.equal(logits[0], logits[1])
+NETWORKS = [
+    "resnet18",
+    "densenet121",
+    "test_efficientnet",  # a convolution after the last stage
+    "test_nfnet",  # that and an activation
+    "test_convnext",  # a norm after the pooling
+    "mobilenetv3_small_050",  # a convolution after the pooling
+]
+
+
+@pytest.mark.parametrize("name", [None, *NETWORKS])
+def test_what_is_mixed_is_what_the_pooling_receives(name, tiny, batch, monkeypatch):
+    net = tiny("resnet") if name is None else timm.create_model(name, num_classes=10)
+    net, (x, y) = net.eval(), batch(2, (64, 64))
+    maps, mixed = [], []
+
+    def align(_self, features, *_, **__):
+        maps.append(features)
+        mixed.append(features * 0.3 + features.flip(0) * 0.7)
+        return mixed[0]
+
+    monkeypatch.setattr(AlignMix, "align", align)
+    mixer = AlignMix(prob=1)
+    mixer.setup(net)
+    with torch.no_grad():
+        logits = mixer(net, x, y).logits
+        assert len(maps) == 1
+        torch.testing.assert_close(maps[0], net.forward_features(x))
+        torch.testing.assert_close(logits, net.forward_head(mixed[0]))
+    assert not torch.allclose(logits, net(x))
+
+
+def test_a_network_without_a_pooling_is_refused():
+    net = timm.create_model("pvt_v2_b0", num_classes=10)
+    with pytest.raises(Unsupported, match="has no module global_pool"):
+        AlignMix().setup(net)

@@ -9,7 +9,6 @@ import torch
 from hydra.utils import get_class, instantiate
 from omegaconf import OmegaConf
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from openmix.config.compose import compose
 from openmix.config.groups import names
@@ -304,42 +303,6 @@ def test_state_dict_round_trip(mixup, kind, tiny, batch):
     for seed in range(4):
         a, b = step(one, net, *batch(), seed), step(other, net, *batch(), seed)
         assert torch.equal(a.logits, b.logits) and torch.equal(a.target, b.target)
-
-
-class Waits(TorchDispatchMode):
-    """Counts what makes the host wait for a device: reading a number, sizes that depend on data."""
-
-    OPS = ("_local_scalar_dense", "nonzero", "is_nonzero", "masked_select", "_unique2", "equal")
-
-    def __init__(self):
-        super().__init__()
-        self.calls = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = func.overloadpacket.__name__
-        by_mask = name == "index" and any(i is not None and i.dtype == torch.bool for i in args[1])
-        if name in self.OPS or by_mask:
-            self.calls.append(name)
-        return func(*args, **(kwargs or {}))
-
-
-def test_waits_are_counted():
-    t = torch.arange(3.0)
-    for wait in (lambda: t[0].item(), lambda: t[t > 1], lambda: t.nonzero(), lambda: bool(t[1])):
-        with Waits() as waits:
-            wait()
-        assert len(waits.calls) == 1
-
-
-@on_pairs
-def test_no_wait_for_the_device(mixup, kind, tiny, batch):
-    net = tiny(kind)
-    mixer = build(mixup, net)
-    x, y = batch()
-    for seed in range(6):
-        with Waits() as waits:
-            step(mixer, net, x, y, seed)
-        assert waits.calls == []
 
 
 @on_pairs

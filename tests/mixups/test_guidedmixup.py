@@ -55,15 +55,21 @@ def test_spectral_residual_equals_numpys():
         np.testing.assert_allclose(maps, np.abs(np.fft.ifft2(residual)), atol=1e-6)
 
 
-def test_large_images_are_analysed_small():
-    x = torch.randn(2, 3, 160, 200)
-    maps = spectral_residual(x)
-    assert maps.shape == (2, 160, 200) and maps.min() >= 0
+def test_large_images_are_analysed_and_blurred_small():
+    """At 128 px, then resized; blurred once more at the size of the image."""
+    x, y = torch.randn(2, 3, 160, 200), torch.eye(2)
     small = F.interpolate(x, (128, 128), mode="bilinear", antialias=True)
-    back = F.interpolate(
-        spectral_residual(small)[:, None], (160, 200), mode="bilinear", antialias=True
-    )
-    torch.testing.assert_close(maps, back[:, 0], rtol=0, atol=1e-5)
+    found = spectral_residual(small).double().numpy()
+    blurred = torch.stack([torch.from_numpy(blur_by_hand(maps)) for maps in found])[:, None]
+    maps = F.interpolate(blurred, (160, 200), mode="bilinear")[:, 0]
+    seen = spectral_residual(x, blur=(7, 3.0))
+    torch.testing.assert_close(seen.double(), maps, rtol=0, atol=1e-5)
+    once = gaussian_blur(spectral_residual(x), 7, 3.0)
+    assert (seen - once).abs().max() > 0.01 * once.max()
+    for a, b in zip(
+        GuidedMixup().mix(x, y), GuidedMixup().mix(x, y, maps=maps.float()), strict=True
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
 def blur_by_hand(grey):

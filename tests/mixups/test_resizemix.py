@@ -34,14 +34,33 @@ def test_the_box_is_whole_and_placed_for_each_image(size):
     assert len(places) > 12
 
 
-def test_places_are_uniform_over_all_that_keep_the_box_inside():
+def first_rows_and_columns(place, n, size, ratio):
+    """Where the boxes of ``n`` images begin, ``(2, n)``."""
     torch.manual_seed(0)
-    x = torch.tensor([0.0, 1.0]).repeat(500).view(-1, 1, 1, 1).expand(-1, 1, 8, 8)
-    out, _ = ResizeMix().mix(x, torch.ones(1000, 1), ratio=0.5, partner=1)
+    x = torch.tensor([0.0, 1.0]).repeat(n // 2).view(-1, 1, 1, 1).expand(-1, 1, size, size)
+    out, _ = ResizeMix(place=place).mix(x, torch.ones(n, 1), ratio=ratio, partner=1)
     pasted = (out != x)[:, 0]
-    for axis in (1, 2):
-        first = pasted.any(axis).int().argmax(1)
-        assert first.bincount(minlength=5).tolist() == pytest.approx([200] * 5, abs=55)
+    return torch.stack([pasted.any(axis).int().argmax(1) for axis in (2, 1)])
+
+
+@pytest.mark.parametrize(
+    ("place", "odds"), [("shifted", [3, 1, 1, 1, 2]), ("uniform", [8 / 5] * 5)]
+)
+def test_where_a_box_of_4_pixels_begins_among_8(place, odds):
+    """Shifted: of 8 centres, 0 to 2 begin at 0 and the last two at 4."""
+    for first in first_rows_and_columns(place, 1000, 8, 0.5):
+        expected = [125 * share for share in odds]
+        assert first.bincount(minlength=5).tolist() == pytest.approx(expected, abs=55)
+
+
+@pytest.mark.parametrize(
+    ("place", "share"), [("shifted", 1 - (15 / 32) ** 2), ("uniform", 1 - (15 / 17) ** 2)]
+)
+def test_how_often_a_box_touches_an_edge_at_32_pixels(place, share):
+    """0.78 of the authors' boxes, 0.22 of those anywhere inside."""
+    first = first_rows_and_columns(place, 4000, 32, 0.5)
+    touches = ((first == 0) | (first == 16)).any(0)
+    assert touches.float().mean().item() == pytest.approx(share, abs=0.03)
 
 
 def test_content_is_the_whole_partner_by_nearest_neighbours():

@@ -1,7 +1,9 @@
 import pytest
 import torch
+from torch import nn
 
 from openmix.mixups import AutoMix, SAMix, SAMixBlock
+from openmix.mixups.samix import adjusted
 
 
 @pytest.mark.parametrize("curve", [0.0, 0.25, 4.0])
@@ -54,3 +56,34 @@ def test_masks_are_to_vary():
     plain = AutoMix().mask_loss(mask, 0.5)
     assert plain.item() == pytest.approx(0.25 - 0.1)
     assert SAMix().mask_loss(mask, 0.5).item() == pytest.approx(0.15 - 2 * 3 / 16)
+
+
+@pytest.mark.parametrize(
+    ("mask", "expected"),
+    [
+        ([0.2, 1.0], [0.1, 0.5]),  # of mean 0.6: halved
+        ([0.2, 0.0], [1 - 0.8 * 7 / 9, 1 - 7 / 9]),  # of mean 0.1: the partner's share times 7 / 9
+        ([0.1, 0.5], [0.1, 0.5]),
+    ],
+    ids=str,
+)
+def test_a_mask_is_scaled_to_a_mean_of_03_by_hand(mask, expected):
+    found = adjusted(torch.tensor(mask).view(1, 1, 1, 2), 0.3)
+    torch.testing.assert_close(found.flatten(), torch.tensor(expected))
+
+
+class Half(nn.Module):
+    def forward(self, features, lam, partner, size):
+        return torch.full((2, 1, *size), 0.5)
+
+
+@pytest.mark.parametrize("adjust", [0.0, 0.25, 1.0])
+def test_at_a_share_of_the_steps_masks_are_scaled_to_the_weight_of_the_label(adjust):
+    """Row 0 is white and its partner black: its pixels are its mask."""
+    torch.manual_seed(0)
+    mixer, x = SAMix(adjust=adjust), torch.tensor([1.0, 0.0]).view(2, 1, 1, 1)
+    mixer.block = Half()
+    shown = torch.stack([mixer.shown(x, x, 0.7, 1)[0].squeeze() for _ in range(400)])
+    scaled = (shown - 0.7).abs() < 1e-6
+    assert (scaled | (shown == 0.5)).all()
+    assert scaled.float().mean().item() == pytest.approx(adjust, abs=0.06)

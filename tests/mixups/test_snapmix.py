@@ -90,6 +90,21 @@ def test_maps_without_contrast_give_way_to_the_pasted_area():
     assert mixed.target[1, 0].item() == pytest.approx(1)  # row 0 brings all it has
 
 
+@pytest.mark.parametrize("flat", [(0,), (1,), (0, 1)], ids=str)
+def test_a_flat_map_in_a_row_of_one_class_leaves_the_pasted_area_to_both_labels(flat):
+    """1 - 16 / 64 and 16 / 64 of one class: together 1, where two maps would count twice."""
+    x = torch.ones(2, 3, 8, 8)
+    for row in {0, 1} - set(flat):
+        x[row, :, :4] = 3
+    net = Net()
+    nn.init.ones_(net.fc.weight)
+    mixer = SnapMix()
+    boxes = (Box(0, 4, 0, 4), Box(0, 8, 0, 6))
+    mixed = mixer(net, x, torch.eye(5)[[2, 2]], partner=1, boxes=boxes)
+    assert mixer.lam.tolist() == [0.75, 0.75]
+    torch.testing.assert_close(mixed.target, torch.eye(5)[[2, 2]])
+
+
 def test_an_empty_box_changes_nothing(batch):
     x, y = torch.randn(2, 3, 8, 8), torch.eye(5)[:2]
     net = Net()

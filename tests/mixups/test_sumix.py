@@ -47,6 +47,7 @@ def test_row_by_row(inner, tiny, batch):
     torch.manual_seed(0)
     mixer = SUMix(inner)
     mixer.setup(net)
+    nn.init.normal_(mixer.uncertainty.weight, std=0.3)
     torch.manual_seed(5)
     logits, target, losses = mixer(net, x, y, partner=PARTNER)
     torch.manual_seed(5)
@@ -77,6 +78,16 @@ def test_row_by_row(inner, tiny, batch):
     assert losses["uncertainty"].item() == pytest.approx(0.5 * sum(terms) / 6, rel=1e-5)
     changed = target - torch.tensor(lams, dtype=torch.float64)[:, None] * y
     assert changed.abs().max() > 1e-3
+
+
+def test_the_uncertainty_starts_as_the_authors(tiny):
+    """Weights from N(0, 0.01²), no bias."""
+    torch.manual_seed(0)
+    mixer = SUMix(CutMix())
+    mixer.setup(tiny("resnet"))
+    assert mixer.uncertainty.weight.std().item() == pytest.approx(0.01, rel=0.1)
+    assert mixer.uncertainty.weight.mean().abs() < 0.002
+    assert not mixer.uncertainty.bias.any()
 
 
 def test_uncertainty_trains_the_network_through_both_passes(tiny, batch):

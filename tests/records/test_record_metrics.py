@@ -84,7 +84,7 @@ def test_code_tells_commit_and_dirty_of_its_own_checkout_only(tmp_path):
     clean = records.code(tmp_path)
     assert len(clean["commit"]) == 40 and clean["dirty"] is False
     (tmp_path / "openmix/b.py").write_text("new = 1")
-    assert records.code(tmp_path) == clean | {"dirty": True}
+    assert records.code(tmp_path) == clean | {"dirty": True, "changed": ["openmix/b.py"]}
 
 
 def test_code_never_raises(monkeypatch, tmp_path):

@@ -13,7 +13,8 @@ from openmix.config import check, compose, expand, lattice, names
 from openmix.config.groups import CONFIGS
 from openmix.config.lattice import Lattice
 from openmix.errors import ConfigError, Unsupported
-from openmix.identity import Identity, one_line
+from openmix.identity import Identity
+from openmix.reason import one_line
 from openmix.sweep.manifest import Sweep
 from openmix.sweep.plan import plan
 from openmix.sweep.settings import settings, split
@@ -100,11 +101,64 @@ def test_the_same_run_twice_is_planned_once():
         (["mixup=none,cutmix", "mixup.alpha=1,2"], "unknown key 'mixup.alpha'"),
         (["force=true"], "force=true would begin anew"),
         (["launcher=slurm"], "launcher=slurm is for tools/sweep.py"),
+        (["--multirun", "seed=0,1"], "unknown option '--multirun'"),
+        (["seed=0,1", "hydra/launcher=submitit_slurm"], "hydra/launcher is not followed.*sweep"),
+        (["seed=range(3,3)"], r"seed=range\(3,3\) has no value"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_written(words, told):
     with pytest.raises(ConfigError, match=told):
         plan(words)
+
+
+def test_a_seed_of_the_environment(monkeypatch):
+    monkeypatch.setenv("TASK", "3")
+    for words in (["seed='${oc.decode:${oc.env:TASK}}'"], ["seed=7,'${oc.decode:${oc.env:TASK}}'"]):
+        manifest, _ = plan([*words, "protocol=p${seed}"])
+        number, seed, _ = manifest["runs"][-1]
+        assert seed == 3 and manifest["settings"][number]["config"]["protocol"] == "p3"
+    with pytest.raises(ConfigError, match='not "3"; use seed='):
+        plan(["seed=${oc.env:TASK}"])
+
+
+AS_SBATCH = {
+    "time=60": "60",
+    "time=1:30": "1:30",
+    "time=10:00:00": "10:00:00",
+    "time=2-0": "2-0",
+    "time=UNLIMITED": "UNLIMITED",
+    "mem=32000": "32000",
+    "mem=32G": "32G",
+    "account=1234": "1234",
+    "partition=gpu,long": "gpu,long",
+    "partition='gpu,long'": "gpu,long",
+    "gres=gpu:a100:2": "gpu:a100:2",
+    "gres=gpu:a100:2,shard:1": "gpu:a100:2,shard:1",
+    "gres=null": None,
+    "constraint=a&b": "a&b",
+    "extra=--exclude=node[1-3],node5": ["--exclude=node[1-3],node5"],
+    'extra=["--exclude=node7","--mail-type=FAIL"]': ["--exclude=node7", "--mail-type=FAIL"],
+    "setup=module load cuda/12; x=1": "module load cuda/12; x=1",
+}
+
+
+@pytest.mark.parametrize("word", AS_SBATCH)
+def test_settings_are_taken_as_sbatch_takes_them(word):
+    found = settings(["launcher=slurm", f"launcher.{word}"])
+    assert getattr(found, word.partition("=")[0]) == AS_SBATCH[word]
+
+
+def test_a_time_that_yaml_reads_as_seconds_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "launcher").mkdir()
+    file = tmp_path / "launcher" / "mine.yaml"
+    text = (CONFIGS / "launcher" / "slurm.yaml").read_text()
+    monkeypatch.setattr("openmix.sweep.settings.CONFIGS", tmp_path)
+    monkeypatch.setattr("openmix.sweep.settings.names", lambda _: ["mine"])
+    file.write_text(text.replace('"04:00:00"', "10:00:00"))
+    with pytest.raises(ConfigError, match=r"mine\.yaml: time needs quotes"):
+        settings(["launcher=mine"])
+    file.write_text(text.replace('"04:00:00"', '"10:00:00"'))
+    assert settings(["launcher=mine"]).time == "10:00:00"
 
 
 @pytest.mark.parametrize("name", ["", "../a", "a b", ".hidden", "-n", "a/b", "a\nb", "é"])
@@ -129,6 +183,9 @@ def test_the_launchers_words_are_kept_apart():
         (["launcher.job=2"], "unknown key 'launcher.job'; did you mean 'launcher.jobs'"),
         (["+launcher.job=2"], "unknown key 'launcher.job'; did you mean 'launcher.jobs'"),
         (["launcher.jobs=0"], "launcher.jobs must be >= 1, not 0"),
+        (["launcher=slurm", "launcher.mem=1.5"], "launcher.mem must be text, not 1.5; a text is"),
+        (["launcher=slurm", "launcher.partition=choice(a,b)"], "asks for several runs"),
+        (["launcher=slurm", "launcher.extra=[--x=y]"], """'launcher.extra=["--x=y"]'"""),
         (["launcher=slurm", "launcher.time=soon"], "launcher.time must be a time limit"),
         (["launcher=slurm", "launcher.partition='a b'"], "launcher.partition must be one word"),
         (

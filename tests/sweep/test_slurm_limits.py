@@ -122,7 +122,7 @@ def test_jobs_in_the_queue_take_room(big, cluster):
     ("commands", "told"),
     [
         ({"sbatch": "echo 'sbatch: error: invalid partition' >&2; exit 1"}, "invalid partition"),
-        ({"sbatch": "echo 'Submitted'"}, "no job id but 'Submitted'"),
+        ({"sbatch": "echo 'sbatch: error: no such account' >&2; echo Bye! >&2; exit 1"}, "no such"),
         ({"sacctmgr": "echo 1"}, "takes no more jobs of yours now"),
         ({"scontrol": "echo 'MaxArraySize = 0'"}, "takes no more jobs of yours now"),
         ({"scontrol": "echo down >&2; exit 1"}, "scontrol refused: down"),
@@ -137,6 +137,42 @@ def test_a_refusal_is_told_in_a_line(commands, told, big, cluster, monkeypatch):
         start(big)
     assert told in str(error.value) and str(error.value).endswith("; nothing was submitted")
     assert "\n" not in str(error.value)
+
+
+ANSWERS = {
+    "plain": "echo 11",
+    "cluster": "echo '11;west'",
+    "greeting before": "printf '%s\n' 'Welcome to cluster 9 (2026)!' '' 11",
+    "greeting after": "printf '%s\n' ' 11 ' 'Have 3 nice days'",
+    "no option": "echo 'Submitted batch job 11 on cluster west'",
+    "warning": "echo 'sbatch: warning: 5 days' >&2; echo 11",
+    "bytes": "printf 'Gr\\374\\337 Gott\n11\n'",
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_the_number_of_a_job_is_found_in_what_a_site_says(answer, big, cluster):
+    cluster(
+        sbatch=ANSWERS[answer],
+        sacctmgr="printf '%s\n' 'Welcome to cluster 9' 4000",
+        squeue="printf '%s\n' 'Mind | the gap' '9_1|RUNNING' 'Bye'",
+        scontrol="printf '%s\n' 'Welcome = 7 x' 'MaxArraySize = 2501' 'MaxJobCount = (null)'",
+    )
+    assert slurm.squeue() == {"9_1": "RUNNING"}
+    assert slurm.limits(settings(["launcher=slurm"])) == Limits(2501, 4000 - 1 - 1)
+    assert start(big)[0].startswith("array 11: 2500 runs in 2500 tasks")
+
+
+@pytest.mark.parametrize(
+    "sbatch",
+    ["echo Submitted", "echo 3; echo 4", "echo 11; exit 1", "exec sleep 60", "echo Hi; true"],
+)
+def test_a_job_that_may_have_been_submitted_is_not_denied(sbatch, big, cluster, monkeypatch):
+    cluster(sbatch=sbatch)
+    monkeypatch.setattr(slurm.command, "__kwdefaults__", {"seconds": 0.5, "doubt": LaunchError})
+    with pytest.raises(LaunchError, match="it may have been submitted, see squeue --name") as error:
+        start(big)
+    assert "nothing" not in str(error.value) and "\n" not in str(error.value)
 
 
 def test_a_refusal_half_way_says_what_was_submitted(big, cluster):

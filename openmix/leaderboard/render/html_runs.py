@@ -140,7 +140,11 @@ class Panels:
 def origin(run: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Where a run comes from: commit, key, versions, device, data."""
     commit = run["commit"] or "not a git checkout"
-    found = {"commit": f"{commit} with uncommitted changes" if run["dirty"] is True else commit}
+    if run["dirty"] is True:
+        commit += (
+            f" with uncommitted changes {'in ' * bool(run['changed'])}{run['changed']}".rstrip()
+        )
+    found = {"commit": commit}
     found |= {"key": run["key"], "data checksum": run["data_checksum"] or "–"}
     found |= {name: str(value) for name, value in run["environment"].items() if value is not None}
     return [(name, " ".join(value.split())) for name, value in found.items()]

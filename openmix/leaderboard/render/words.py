@@ -113,7 +113,7 @@ def explanations(board: Board) -> list[tuple[str, str]]:
         ("±", f"{interval}, 2.5 standard deviations of 3 seeds; a single seed has none."),
         ("Δ", _baseline(board)),
         *_bold(board),
-        ("column", "only runs whose settings agree in all but the mixup."),
+        ("column", "only runs whose settings agree in all but the mixup, on the same data."),
         ("missing", "no run with a value. A cell without a number enters no mean."),
         ("incomplete", "lacks a seed that another method has in that column; it is not ranked."),
         *(_totals(board) if board.compared else []),
