@@ -210,3 +210,14 @@ def test_a_tool_whose_reader_goes_away_ends_well(tmp_path):
     assert (done.stdout, done.stderr) == (b"0\n", b"")
     done = call("list.py", "mixups", folder=tmp_path, env=environment)
     assert done.returncode == 0 and done.stdout.isascii() and done.stderr == b""
+
+
+def test_what_commands_leave_behind_is_ignored_and_what_ships_is_not():
+    own = ["runs/a", "sweeps/a", "wandb/a", "data/a"]
+    own += [f"results/{name}/a" for name in ("records", "leaderboard", "previews", "reports")]
+    shipped = ["results/reference/records/a.json", "results/published/a.csv", "docs/gallery/a.jpg"]
+    command = ["git", "check-ignore", "--no-index", *own, *shipped]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode == 128:
+        pytest.skip("not a checkout")
+    assert done.stdout.split() == own

@@ -82,7 +82,12 @@ def _record(mixup, seed, top1, *, protocol="cifar100", epochs=20, **fields):
         "world_size": 1,
     }
     record = {
-        "schema": 1,
+        "schema": records.SCHEMA,
+        "task": "classification",
+        "method": "supervised",
+        "primary": "top1",
+        "measures": {name: metric.measure() for name, metric in records.METRICS.items()},
+        "sources": {},
         "status": "done",
         "reason": "",
         "key": records.key(config),

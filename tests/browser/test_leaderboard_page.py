@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 
 from openmix.leaderboard.board import build
 from openmix.leaderboard.load import load
-from openmix.leaderboard.render import csv, html
+from openmix.leaderboard.render import csv, html, index
 from openmix.records import Problem
 
 TOP1 = {"none": 76.0, "mixup": 77.1, "cutmix": 78.4, "fmix": 78.2, "cutout": 75.2}
@@ -89,6 +89,21 @@ def test_no_accessibility_rule_is_broken(show, source, scheme, width):
     page.locator("#panel dl").first.wait_for()
     page.evaluate("document.querySelectorAll('#panel details').forEach(d => { d.open = true })")
     assert Axe().run(page).response["violations"] == []
+
+
+def test_the_list_of_boards_and_the_board_of_one_run_break_no_rule_either(show, board, record):
+    frame = load([record("none", 0, 70.0)])
+    one = build(frame, problems=board.problems)
+    pages = index.html(board, {"a": one, "b-c": one}), html.render(one, frame)
+    for source in pages:
+        page = show(source, viewport={"width": 390, "height": 900})
+        assert Axe().run(page).response["violations"] == []
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    links = show(pages[0]).locator("main a")
+    assert [link.get_attribute("href") for link in links.all()] == [
+        "a/leaderboard.html",
+        "b-c/leaderboard.html",
+    ]
 
 
 def test_a_click_on_a_head_sorts_best_first_then_worst_and_keeps_the_incomplete_below(show, source):

@@ -169,6 +169,21 @@ def test_names_cannot_become_latex(make_run):
     assert len({line.count("&") for line in lines[:3]}) == 1
 
 
+CLAIMS = r"P\(best\)|open to|best mean\.|is best|\*\*|textbf|\d\*|too few runs"
+
+
+@pytest.mark.parametrize("mixup", ["none", "cutmix"])
+def test_a_single_run_claims_nothing_in_any_form(make_run, mixup):
+    found = forms([make_run(mixup, 0, 70.0)])
+    for name in ("leaderboard.md", "leaderboard.tex", "leaderboard.txt"):
+        assert not re.search(CLAIMS, found[name]) and f"{mixup} alone, 1 run" in found[name]
+    (line,) = csv.DictReader(io.StringIO(found["leaderboard.csv"]))
+    names = ("rank", "rank_low", "rank_high", "mean_rank", "p_top1", "p_top3")
+    assert {line[name] for name in names} == {""} and line["top"] == "False"
+    ten = [make_run(name, s, 70.0 + s) for name in ("none", "cutmix") for s in (0, 1)]
+    assert all(re.search(CLAIMS, forms(ten)[f"leaderboard.{e}"]) for e in ("md", "tex", "txt"))
+
+
 def test_incomplete_rows_stand_in_a_block_of_their_own(make_run):
     runs = [make_run(name, seed, 70.0 + seed) for name in ("none", "mixup") for seed in (0, 1)]
     runs += [make_run("aaa", 0, 99.0), make_run("zzz", 0, status="unsupported", reason="no cam")]

@@ -166,6 +166,16 @@ def test_counts_agree_with_their_nouns(make_run):
     assert "1 method, 1 protocol, 1 run." in page_of([make_run("none", 0, 70.0)])
 
 
+def test_a_page_of_single_runs_names_no_winner(make_run, source):
+    for runs in (["none"], ["none", "cutmix"]):
+        page = page_of([make_run(name, 0, 70.0) for name in runs])
+        main = page[page.index("<main>") : page.index('id="runs"')]
+        assert "What the runs say" in main
+        for claim in ("wins", "P(best)", "open to", "Bold", "<strong>", "Critical", "Performance"):
+            assert claim not in main
+    assert "What wins" in source
+
+
 def test_problems_stand_at_the_foot(source):
     foot = source[source.index("<footer>") : source.index("</footer>")]
     assert "results/torn.json" in foot and "damaged: not valid JSON" in foot
