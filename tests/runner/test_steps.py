@@ -1,4 +1,4 @@
-"""What a step does, and what it does not: no wait for the host, no half state, no surprise."""
+"""What a step does, and what it does not: no half state, no surprise."""
 
 import functools
 import os
@@ -6,44 +6,11 @@ import os
 import pytest
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from openmix.config import names
 from openmix.errors import ConfigError, Diverged
 from openmix.runner import build, checkpoint, loggers, optimize
 from openmix.runner.hooks import Watch
 from openmix.runner.run import run
-
-
-class HostWaits(TorchDispatchMode):
-    """Count the reads of a tensor's value by the host."""
-
-    def __init__(self):
-        super().__init__()
-        self.count = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.count += func is torch.ops.aten._local_scalar_dense.default
-        return func(*args, **(kwargs or {}))
-
-
-@pytest.mark.parametrize("mixup", names("mixup"))
-@pytest.mark.parametrize("options", [(), ("runner.ema=0.9", "runner.clip_grad=1.0")], ids=str)
-def test_steps_wait_for_nothing(mixup, options, identity, at_pass, backbone_for):
-    options = [f"mixup={mixup}", *backbone_for(mixup), *options]
-    waits = HostWaits()
-    at_pass({1}, lambda runner: waits.__enter__())
-    counted = []
-    at_pass({15}, lambda runner: counted.append((waits.__exit__(None, None, None), waits.count)))
-    run(identity(*options, "runner.eval_every=3", "runner.log_every=1000", "epochs=6"))
-    # The epochs' ends read the losses through tolist, which the mode does not see on the CPU.
-    assert counted == [(None, 0)]
-
-
-def test_host_waits_are_seen():
-    with HostWaits() as waits:
-        torch.ones(()).item()
-    assert waits.count == 1
 
 
 def test_losses_are_read_at_the_log_interval(identity, monkeypatch):
