@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from openmix import belongs
 from openmix.config import compose
 from openmix.identity import Identity
 from openmix.runner import build
@@ -46,9 +47,8 @@ def prepare(width: int, folder: str) -> build.Runner:
     config["backbone"] = toy(width)
     device = build.prepare_torch(config["runner"])
     data = build.build_data(config, device)
-    runner = build.build(
-        config, data, device, Path(folder), identity="toy", title="none", backends=[]
-    )
+    named = {"identity": "toy", "title": "none", "traces": belongs.traces(config), "backends": []}
+    runner = build.build(config, data, device, Path(folder), **named)
     runner._train_loop = runner.build_train_loop(runner._train_loop)
     runner.load_or_resume()
     # As Runner.train() and its loop begin.

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from openmix.config.sources import changed, sources
-from openmix.data.digest import differ, digest
 
 Traces = Mapping[str, Any]
 """What a record and a checkpoint hold of what a run began with.
@@ -16,6 +15,8 @@ Traces = Mapping[str, Any]
 
 def traces(config: Mapping[str, Any]) -> Traces:
     """The traces of data and code as they are. Raises DataError where there are no sound data."""
+    from openmix.data.digest import digest  # numpy; a mistyped line need not wait for it
+
     data = digest(config["dataset"]["source"]).as_dict()
     return {"data": data, "sources": sources(config)}
 
@@ -32,6 +33,8 @@ def changes(kept: Traces, now: Traces, since: str) -> str:
 
     ``since`` says since when: ``since this result (top1 78.54)``.
     """
+    from openmix.data.digest import differ
+
     if kept["data"] and (what := differ(kept["data"], now["data"])):
         return f"the data have changed {since}: {what}"
     if files := changed(kept["sources"], now["sources"]):

@@ -33,6 +33,7 @@ def arrays(count=300, size=8, classes=3):
 def node(**changes):
     return {
         "source": {"_target_": f"{__name__}.arrays"},
+        "name": None,
         "num_classes": 3,
         "channels": 1,
         "size": 8,

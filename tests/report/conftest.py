@@ -3,8 +3,10 @@
 import pytest
 
 from openmix.config import compose
+from openmix.data.digest import digest
 from openmix.identity import Identity
 
+DIGITS = digest({"_target_": "openmix.data.sources.digits"}).checksum
 VALUES = {"top1": 91.5, "top5": 99.0, "nll": 0.31, "ece": 4.2}
 
 
@@ -20,7 +22,7 @@ def make_record():
             "metrics": {"last": VALUES, "median10": VALUES, "best": VALUES},
             "history": history,
             "cost": {"train_seconds": 90.0, "images_per_second": 7000.0, "parameters": 77562},
-            "data": {"checksum": "ab" * 32, "train": 1000, "val": 0, "test": 797},
+            "data": {"checksum": DIGITS, "train": 1000, "val": 0, "test": 797},
             "hashes": {"weights": "cd" * 32},
             "started": "2030-01-01T00:00:00+00:00",
             "finished": "2030-01-01T00:02:00+00:00",

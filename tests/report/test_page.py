@@ -42,7 +42,7 @@ def test_the_page_tells_all_of_a_run(make_record):
         "training 1.5 min",
         "restarts 2",
         "cd" * 32,
-        "ab" * 32,
+        record["data"]["checksum"],
         "mixup.alpha: 0.5",
         "Not drawn here: no data here",
     ):
@@ -97,10 +97,23 @@ def test_a_record_and_a_run_lead_to_the_same_page(place):
 
 
 def test_a_page_without_samples_says_why(place):
-    path, _ = place
-    text = path.read_text(encoding="utf-8").replace("openmix.data.sources.digits", "my.digits")
-    path.write_text(text, encoding="utf-8")
-    assert "Not drawn here: " in write(path, Path("page.html")).read_text(encoding="utf-8")
+    record = records.read(place[0])
+    record["config"]["dataset"]["source"]["_target_"] = "my.digits"
+    page = write(records.write("elsewhere", record), Path("page.html"))
+    assert "Not drawn here: " in page.read_text(encoding="utf-8")
+
+
+def test_a_page_drawn_after_the_data_changed_says_so(place):
+    record = records.read(place[0])
+    record["data"]["checksum"] = "ab" * 32
+    page = write(records.write("elsewhere", record), Path("page.html")).read_text(encoding="utf-8")
+    assert "Not drawn here: the data have changed since this run" in page and "<img" not in page
+
+
+def test_a_page_drawn_after_the_mixup_changed_says_so(place):
+    record = records.read(place[0]) | {"sources": {"openmix.mixups.cutmix": "0" * 12}}
+    page = write(records.write("elsewhere", record), Path("page.html")).read_text(encoding="utf-8")
+    assert "Not drawn here: cutmix.py has changed since this run" in page
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from openmix import belongs
 from openmix.config import compose
 from openmix.errors import ConfigError, DataError, Unsupported
 from openmix.identity import Identity
@@ -25,9 +26,9 @@ def seen_in_training(overrides, folder):
     identity = Identity.of(compose(overrides))
     device = build.prepare_torch(identity.config["runner"])
     data = build.build_data(identity.config, device)
-    runner = build.build(
-        identity.config, data, device, folder, identity="test", title="test", backends=[]
-    )
+    named = {"identity": "test", "title": "test", "backends": []}
+    traces = belongs.traces(identity.config)
+    runner = build.build(identity.config, data, device, folder, traces=traces, **named)
     inputs, targets = [], []
     learner = runner.learner
     learner.net.register_forward_pre_hook(lambda _module, args: inputs.append(args[0].detach()))
