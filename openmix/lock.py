@@ -4,7 +4,7 @@ import fcntl
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from openmix.errors import Busy
@@ -14,8 +14,10 @@ from openmix.errors import Busy
 def held(path: Path, what: str) -> Iterator[None]:
     """Hold ``path`` for the block; the system lets go of it however this process ends.
 
-    Raises Busy, saying who is at ``what``, if another process holds it.
+    Folders that were made for it and stayed empty are removed again. Raises Busy, saying who is at
+    ``what``, if another process holds it.
     """
+    made = [folder for folder in path.parents if not folder.exists()]
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+") as file:
         try:
@@ -29,7 +31,18 @@ def held(path: Path, what: str) -> Iterator[None]:
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            _remove_empty(path, made)
+
+
+def _remove_empty(path: Path, made: list[Path]) -> None:
+    with suppress(OSError):
+        if made and [each.name for each in path.parent.iterdir()] == [path.name]:
+            path.unlink()
+            for folder in made:
+                folder.rmdir()
 
 
 def holder(path: Path) -> str | None:
