@@ -11,7 +11,7 @@ from openmix.leaderboard.figures import curves
 from openmix.leaderboard.figures.cost import clock
 from openmix.leaderboard.load import row
 from openmix.leaderboard.render.html_document import document
-from openmix.leaderboard.render.html_runs import origin, parts
+from openmix.leaderboard.render.html_runs import origin, parts, verify
 from openmix.records.metrics import METRICS, RULES
 
 HERE = Path(__file__).parent
@@ -40,7 +40,8 @@ def render(record: Mapping[str, Any], samples: Any) -> str:
         samples=samples,
         cost=_cost(record),
         origin=origin(row(record)),
-        command=shlex.join(["python", "tools/train.py", *record["overrides"], "force=true"]),
+        verify=verify(record),
+        command=shlex.join(["python", "tools/train.py", *record["overrides"]]),
         config=parts(record["config"]),
     )
 

@@ -169,11 +169,12 @@ def test_the_panel_tells_all_of_a_cell(show, source, board, runs):
     page = show(source)
     page.locator("#board tbody tr", has_text="cutmix").locator("button.cell").nth(1).click()
     panel = page.locator("#panel")
-    panel.get_by_text("Run it again").wait_for()
+    panel.get_by_text("Train it again and compare").wait_for()
     told = panel.inner_text()
     assert told.startswith("cutmix") and board.columns[1].label in told
     for seed in range(3):
         assert f"python tools/train.py +exp=cifar100 mixup=cutmix seed={seed}" in told
+    assert told.count("python tools/verify.py ") == 3
     assert panel.locator("tbody tr").count() == 3
     assert panel.locator("svg polyline").count() == 6, "accuracy and loss of three seeds"
     drawn = [run for run in runs if (run["mixup"], run["protocol"]) == ("cutmix", "cifar100")]
@@ -198,7 +199,7 @@ def test_the_panel_opens_and_closes_by_keyboard_and_arrows_walk_the_cells(show, 
     at, start = page.locator(":focus").evaluate(place), first.evaluate(place)
     assert at == [start[0] + 1, start[1] + 1]
     page.keyboard.press("Enter")
-    page.locator("#panel").get_by_text("Run it again").wait_for()
+    page.locator("#panel").get_by_text("Train it again and compare").wait_for()
     assert page.evaluate("document.activeElement.closest('dialog') !== null")
     page.keyboard.press("Escape")
     assert not page.locator("#panel").is_visible()
@@ -230,7 +231,7 @@ def test_the_common_subset_takes_the_place_of_the_whole(show, source):
     cells = page.locator("td[data-cell]").evaluate_all("cells => cells.map(c => c.dataset.cell)")
     assert len(set(cells)) == len(cells), "its cells have panels of their own"
     page.locator("#common-board button.cell").first.click()
-    page.locator("#panel").get_by_text("Run it again").wait_for()
+    page.locator("#panel").get_by_text("Train it again and compare").wait_for()
 
 
 def test_the_csv_is_the_file_beside_the_page(show, source, board):
@@ -286,7 +287,7 @@ def test_a_thousand_runs_stay_light(show, record):
     assert len(found) == 1000 and len(source.encode()) <= 1_500_000
     page = show(source)
     page.locator("#board button.cell").last.click()
-    page.locator("#panel").get_by_text("Run it again").wait_for()
+    page.locator("#panel").get_by_text("Train it again and compare").wait_for()
 
 
 def test_on_paper_there_are_tables_and_no_controls(show, source):

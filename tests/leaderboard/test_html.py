@@ -92,6 +92,7 @@ def test_commands_and_configs_keep_what_was_run(make_run):
     run = data["runs"][0]
     shown = "python tools/train.py mixup=fmix mixup.alpha=0.2 'paths.data=my data; rm x'"
     assert data["texts"][run["command"]] == shown
+    assert data["texts"][run["verify"]] == f"python tools/verify.py {odd['key']} seed=3"
     config = "\n".join(data["texts"][number] for number in data["configs"][run["config"]])
     assert "mixup.alpha: 0.2" in config and "optimizer.lr: 0.1" in config
     assert "commit\t" + "0" * 40 in data["texts"][run["origin"]]

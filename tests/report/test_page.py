@@ -37,8 +37,8 @@ def test_the_page_tells_all_of_a_run(make_record):
     for words in (
         "fmix alpha=0.5 seed 4",
         "median10 91.50 99.00 0.3100 4.20",
-        "python tools/train.py +exp=digits mixup=fmix mixup.alpha=0.5 seed=4 force=true",
-        f"git checkout {record['code']['commit']}" if record["code"] else "python tools/train.py",
+        f"python tools/verify.py {record['key']} seed=4",
+        "python tools/train.py +exp=digits mixup=fmix mixup.alpha=0.5 seed=4",
         "training 1.5 min",
         "restarts 2",
         "cd" * 32,

@@ -3,7 +3,6 @@
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -209,18 +208,29 @@ def test_a_mistake_in_a_launchers_settings_is_told(words, told):
 def test_2500_runs_are_planned_in_seconds_without_torch(tmp_path):
     code = """if True:
         import os, sys
+        from openmix.config import compose
         from openmix.sweep.plan import plan
+
+        def spent():
+            return sum(os.times()[:4])
+
+        compose(["+exp=cifar100"])  # what is read once
+        before = spent()
+        for _ in range(5):
+            compose(["+exp=cifar100", "mixup=fmix", "backbone=resnet50"])
+        one = (spent() - before) / 5
+        before = spent()
         manifest, _ = plan(sys.argv[1:])
-        spent = os.times()
-        print(len(manifest["runs"]), sum(spent[:4]), [m for m in sys.modules if m == "torch"])
+        torch = [m for m in sys.modules if m == "torch"]
+        print(len(manifest["runs"]), (spent() - before) / one, torch)
     """
     methods = ",".join(names("mixup")[:36])
     words = ["+exp=cifar100", f"mixup={methods}", f"backbone={BACKBONES}", "seed=range(0,9)"]
-    began = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=ROOT, timeout=120
     )
     runs, spent, torch = done.stdout.split()
     assert int(runs) == 36 * 8 * 9 and torch == "[]", done.stderr
-    # Time of the processor, since the machine may be busy: 5 s of two cores.
-    assert float(spent) < 10, (spent, time.monotonic() - began)
+    # In units of one call of Hydra, since machines differ: 43 values of the axes take as many, and
+    # all that is done for the 288 points without Hydra about as long.
+    assert float(spent) < 150

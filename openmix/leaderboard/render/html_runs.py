@@ -111,6 +111,7 @@ class Panels:
             "row": [str(run["seed"]), run["status"], *numbers, *cost, *ends],
             "reason": self.texts.put(run["reason"]),
             "command": self.texts.put(command),
+            "verify": self.texts.put(verify(run) if run["status"] == "done" else ""),
             "origin": self.texts.put("\n".join("\t".join(pair) for pair in origin(run))),
             "config": self._config(run["config"]),
             "curves": [
@@ -135,6 +136,11 @@ class Panels:
         steps = np.rint(points[:, 1] * 10**digits).astype(int)
         place = self.epochs.put(tuple(points[:, 0].astype(int).tolist()))
         return [place, digits, *np.diff(steps, prepend=0).tolist()]
+
+
+def verify(run: Mapping[str, Any]) -> str:
+    """The command that trains a run again and compares; of a record or a row of the table."""
+    return f"python tools/verify.py {run['key']} seed={run['seed']}"
 
 
 def origin(run: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -273,6 +273,7 @@
     const mine = cell.runs.map((number) => all.runs[number]);
     const body = $("#panel-body");
     const reasons = grouped(cell.runs, all.runs, "reason").filter(([text]) => all.texts[text]);
+    const checks = mine.map((run) => all.texts[run.verify]).filter(Boolean);
     const charts = all.curves.map((name, i) => chart(name, mine.filter((run) => run.curves[i]).map((run) => unpack(all.epochs, run.curves[i]))));
     body.replaceChildren(
       pairs(cell.facts),
@@ -280,7 +281,8 @@
       ...(charts.some(Boolean) ? [make("div", { class: "figures" }, ...charts.filter(Boolean))] : []),
       ...(mine.length ? [
         seeds(all, cell),
-        make("h3", {}, "Run it again"),
+        ...(checks.length ? [make("h3", {}, "Train it again and compare"), commands(checks)] : []),
+        make("h3", {}, "How it was trained"),
         commands(mine.map((run) => all.texts[run.command])),
         ...grouped(cell.runs, all.runs, "origin").map(([text, who]) =>
           details(`Code and environment, seed ${who.join(", ")}`, pairs(all.texts[text].split("\n").map((line) => line.split("\t"))))),

@@ -1,0 +1,5 @@
+"""A recorded run, trained once more: whether the same numbers come out."""
+
+from openmix.verify.verify import verify
+
+__all__ = ["verify"]
