@@ -41,10 +41,10 @@ def code(checkout: Path = CHECKOUT) -> dict[str, Any] | None:
     reason to lose a result.
     """
     try:
-        if Path(_git(checkout, "rev-parse", "--show-toplevel")).resolve() != checkout:
+        if Path(git(checkout, "rev-parse", "--show-toplevel")).resolve() != checkout:
             return None  # installed inside somebody else's repository
-        commit = _git(checkout, "rev-parse", "--verify", "HEAD")
-        changed = _git(checkout, "status", "--porcelain", "-uall", "--", *CODE).splitlines()
+        commit = git(checkout, "rev-parse", "--verify", "HEAD")
+        changed = git(checkout, "status", "--porcelain", "-uall", "--", *CODE).splitlines()
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
     names = [line.split(maxsplit=1)[1].strip('"') for line in changed[:SHOWN]]
@@ -60,7 +60,8 @@ def _version(distributions: tuple[str, ...]) -> str | None:
     return None
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str, timeout: float = 20) -> str:
+    """What a command of git prints. Raises OSError, or subprocess.SubprocessError."""
     # Hooks of git set GIT_DIR; optional locks would make parallel runs trip over each other.
     clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     done = subprocess.run(
@@ -69,7 +70,7 @@ def _git(folder: Path, *arguments: str) -> str:
         env=clean | {"GIT_OPTIONAL_LOCKS": "0"},
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=timeout,
         check=True,
     )
     return done.stdout.strip()

@@ -1,6 +1,5 @@
 """The code that a record was made with, as far as this checkout has it."""
 
-import os
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -8,7 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from openmix.records.provenance import CHECKOUT
+from openmix.errors import ConfigError
+from openmix.records.provenance import CHECKOUT, git
 
 
 @contextmanager
@@ -24,12 +24,16 @@ def code_of(record: Mapping[str, Any], checkout: Path = CHECKOUT) -> Iterator[tu
     commit = record["code"]["commit"]
     with tempfile.TemporaryDirectory(prefix="openmix-verify-") as place:
         folder = Path(place, commit[:12])
-        _git(checkout, "worktree", "prune")
-        _git(checkout, "worktree", "add", "--quiet", "--detach", str(folder), commit)
+        try:
+            git(checkout, "worktree", "prune")  # what a call that was killed has left
+            git(checkout, "worktree", "add", "--detach", str(folder), commit, timeout=300)
+        except subprocess.SubprocessError as error:
+            why = " ".join((getattr(error, "stderr", None) or str(error)).split())
+            raise ConfigError(f"git cannot check out {commit[:7]}: {why}") from None
         try:
             yield folder, ""
         finally:
-            _git(checkout, "worktree", "remove", "--force", str(folder))
+            git(checkout, "worktree", "remove", "--force", str(folder))
 
 
 def _lacking(code: Mapping[str, Any] | None, checkout: Path) -> str:
@@ -40,28 +44,13 @@ def _lacking(code: Mapping[str, Any] | None, checkout: Path) -> str:
         files = f" in {', '.join(code['changed'])}" if code.get("changed") else ""
         return f"its checkout had uncommitted changes{files}"
     try:
-        own = Path(_git(checkout, "rev-parse", "--show-toplevel")).resolve() == checkout
+        own = Path(git(checkout, "rev-parse", "--show-toplevel")).resolve() == checkout
     except (OSError, subprocess.SubprocessError):
         own = False
     if not own:
         return "this openmix is not a git checkout"
     try:
-        _git(checkout, "cat-file", "-e", f"{code['commit']}^{{commit}}")
+        git(checkout, "cat-file", "-e", f"{code['commit']}^{{commit}}")
     except subprocess.SubprocessError:
         return f"this checkout lacks its commit {code['commit'][:7]} (git fetch --unshallow)"
     return ""
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    # Hooks of git set GIT_DIR.
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(
-        ["git", *arguments],
-        cwd=folder,
-        env=clean,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=True,
-    )
-    return done.stdout.strip()
