@@ -9,13 +9,14 @@ from openmix.config import compose
 from openmix.identity import Identity
 from openmix.runner.run import run
 
+FOLDERS = ("runs", "records")
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
 
 def accuracies(tmp_path: Path, *overrides: str) -> list[float]:
     """Test accuracy after the last epoch, for three seeds."""
-    folders = [f"paths.{name}={tmp_path / name}" for name in ("runs", "records")]
-    runs = [Identity.of(compose([*overrides, *folders, f"seed={s}"])) for s in range(3)]
+    once = ["runner.eval_every=100", *(f"paths.{name}={tmp_path / name}" for name in FOLDERS)]
+    runs = [Identity.of(compose([*overrides, *once, f"seed={s}"])) for s in range(3)]
     return [run(identity)["metrics"]["last"]["top1"] for identity in runs]
 
 
@@ -34,8 +35,8 @@ def test_cutmix_withstands_label_noise(tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(not DEBIAN.is_dir(), reason="needs Debian's dataset-fashion-mnist")
 def test_fashion_mnist_trains_on_the_real_images(tmp_path):
-    folders = [f"paths.{name}={tmp_path / name}" for name in ("runs", "records")]
-    few = ("backbone=wrn10_1", "epochs=3", "dataset.train_limit=6400")
+    folders = [f"paths.{name}={tmp_path / name}" for name in FOLDERS]
+    few = ("backbone=wrn10_1", "epochs=3", "dataset.train_limit=6400", "runner.eval_every=3")
     identity = Identity.of(compose(["+exp=fashion_mnist_fmix", *few, *folders]))
     record = run(identity)
     assert (record["data"]["train"], record["data"]["test"]) == (6400, 10_000)
