@@ -48,6 +48,11 @@ def runs(count: int, epochs: int) -> Iterator[dict[str, Any]]:
         ]
         yield {
             "schema": records.SCHEMA,
+            "task": "classification",
+            "method": "supervised",
+            "primary": records.PRIMARY,
+            "measures": {name: metric.measure() for name, metric in records.METRICS.items()},
+            "sources": {},
             "status": "done",
             "reason": "",
             "key": records.key(config),
