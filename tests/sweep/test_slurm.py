@@ -161,9 +161,10 @@ def test_packed_runs_are_cancelled_and_go_on(slurm):
 
 
 def test_a_run_over_two_nodes(slurm):
-    run = (*slurm.tiny, "epochs=40", "seed=0", "launcher.nodes=2", "launcher.leaderboard=false")
-    slurm("launch", "a", *run, *SLURM)
-    slurm.until(lambda: training(slurm))
+    run = (*slurm.tiny, "epochs=100", "seed=0", "launcher.nodes=2", "launcher.leaderboard=false")
+    slurm("launch", "a", *run, "runner.checkpoint_seconds=3600", *SLURM)  # saves only if told to
+    log = slurm.at("a") / "runs/00000/log.txt"
+    slurm.until(lambda: log.exists() and "epoch" in log.read_text())
     slurm("cancel", "a")
     assert slurm("wait", "a").splitlines()[-1] == "a: 1 runs: 1 preempted"
     slurm.until(lambda: not queue(slurm))
