@@ -1,15 +1,16 @@
 """Whether what a run left behind is of the data and the code that are there now. Needs no torch."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-from openmix.config.sources import changed, sources
+from openmix.config.code_digest import changed, sources
+from openmix.errors import ConfigError
 
 Traces = Mapping[str, Any]
 """What a record and a checkpoint hold of what a run began with.
 
 ``data`` is :meth:`openmix.data.digest.Digest.as_dict`, ``sources`` what
-:func:`openmix.config.sources.sources` gives; one that is empty is not known.
+:func:`openmix.config.code_digest.sources` gives; one that is empty is not known.
 """
 
 
@@ -28,23 +29,29 @@ def of_record(record: Mapping[str, Any]) -> Traces:
     return {"data": known, "sources": record["sources"]}
 
 
-def changes(kept: Traces, now: Traces, since: str) -> str:
-    """What has changed, in a phrase; empty where nothing has.
+class Change(NamedTuple):
+    """``what`` has changed, in a phrase; ``rename``: what gives the new one a name of its own."""
 
-    ``since`` says since when: ``since this result (top1 78.54)``.
-    """
+    what: str
+    rename: str
+
+
+def change(kept: Traces, now: Traces, since: str) -> Change | None:
+    """What has changed, if anything; ``since`` says since when, as ``since this run``."""
     from openmix.data.digest import differ
 
     if kept["data"] and (what := differ(kept["data"], now["data"])):
-        return f"the data have changed {since}: {what}"
+        return Change(f"the data have changed {since}: {what}", "dataset.name=NAME")
     if files := changed(kept["sources"], now["sources"]):
-        return f"{', '.join(files)} {'has' if len(files) == 1 else 'have'} changed {since}"
-    return ""
+        have = "has" if len(files) == 1 else "have"
+        return Change(f"{', '.join(files)} {have} changed {since}", "a mixup file, or an option")
+    return None
 
 
-def foreign(kept: Traces, now: Traces, since: str) -> str:
-    """What has changed, with both ways on; empty where nothing has."""
-    what = changes(kept, now, since)
-    ways = "force=true trains it anew; to keep both, give the new one a name of its own"
-    name = "dataset.name=NAME" if what.startswith("the data") else "a mixup file, or an option"
-    return what and f"{what}; {ways} ({name})"
+def refuse(kept: Traces, now: Traces, since: str) -> None:
+    """Raise ConfigError where something has changed: what, and both ways on."""
+    if found := change(kept, now, since):
+        raise ConfigError(
+            f"{found.what}; force=true trains it anew; to keep both, give the new one a name of "
+            f"its own ({found.rename})"
+        )

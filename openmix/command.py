@@ -11,8 +11,9 @@ from openmix.config import Composed, check, compose, expand
 from openmix.errors import ConfigError, Diverged, Interrupted, Unsupported
 from openmix.identity import Identity
 from openmix.reason import one_line
+from openmix.terminal import CTRL_C, REFUSED
 
-FAILED, REFUSED, REQUEUE, CTRL_C = 1, 2, 75, 130
+FAILED, REQUEUE = 1, 75
 """Exit codes; 75 (EX_TEMPFAIL): the run has saved itself and is to be started again."""
 
 RANK = int(os.environ.get("RANK", 0))

@@ -10,7 +10,6 @@ from omegaconf import OmegaConf
 
 from openmix import belongs, home, records
 from openmix.config import Composed
-from openmix.errors import ConfigError
 
 
 @dataclass(frozen=True)
@@ -76,8 +75,7 @@ class Identity:
         since = "since this result" + (
             "" if value is None else f" ({record['primary']} {value:.4g})"
         )
-        if why := belongs.foreign(belongs.of_record(record), belongs.traces(self.config), since):
-            raise ConfigError(why)
+        belongs.refuse(belongs.of_record(record), belongs.traces(self.config), since)
         return record
 
     def record(

@@ -19,8 +19,6 @@ from openmix.config.groups import CONFIGS, groups, key_of
 from openmix.config.hydras import refuse
 from openmix.errors import ConfigError
 
-OmegaConf.register_new_resolver("folder_name", lambda path: folder_name(path), replace=True)
-
 FAILURES = (HydraException, OmegaConfBaseException, yaml.YAMLError, ValueError, TypeError)
 
 
@@ -43,6 +41,9 @@ class Composed:
 def folder_name(path: str) -> str:
     """What a folder is called, wherever it lies."""
     return Path(os.path.abspath(os.path.expanduser(path))).name or "root"
+
+
+OmegaConf.register_new_resolver("folder_name", folder_name, replace=True)
 
 
 def compose(overrides: Sequence[str] = (), config_dir: str | Path = CONFIGS) -> Composed:

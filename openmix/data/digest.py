@@ -19,33 +19,25 @@ NAMED = 20
 
 
 @dataclass(frozen=True)
-class Part:
-    """The training or the test images of a source; `root` and `classes` where it is a folder."""
-
-    images: int
-    root: str | None = None
-    classes: tuple[str, ...] | None = None
-
-
-@dataclass(frozen=True)
 class Digest:
     """A source as it is on disk, before splits, limits and label noise.
 
     checksum: SHA-256 over those of both parts (folders: class names, relative paths, sizes; arrays:
-    pixels and labels).
+    pixels and labels). train, test: their images. classes: those of a folder.
     """
 
     checksum: str
-    train: Part
-    test: Part
+    train: int
+    test: int
+    classes: tuple[str, ...] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """What a record holds, and :func:`differ` compares; `classes` is None for arrays."""
         return {
             "checksum": self.checksum,
-            "train": self.train.images,
-            "test": self.test.images,
-            "classes": _short(self.train.classes),
+            "train": self.train,
+            "test": self.test,
+            "classes": _short(self.classes),
         }
 
 
@@ -83,7 +75,8 @@ def _read(source: Mapping) -> tuple[Arrays | Folder, Arrays | Folder, Digest]:
         _kept.clear()
         train, test = _pair(source)
         checksum = hashlib.sha256((train.checksum() + test.checksum()).encode()).hexdigest()
-        _kept[name] = train, test, Digest(checksum, _part(train), _part(test))
+        classes = tuple(train.classes) if isinstance(train, Folder) else None
+        _kept[name] = train, test, Digest(checksum, len(train), len(test), classes)
     return _kept[name]
 
 
@@ -95,12 +88,6 @@ def _pair(source: Mapping) -> tuple[Arrays | Folder, Arrays | Folder]:
         f"{source['_target_']} must return (train, test), both Arrays or both Folder of "
         f"openmix.data.base, not {type(found).__name__}"
     )
-
-
-def _part(part: Arrays | Folder) -> Part:
-    if isinstance(part, Folder):
-        return Part(len(part), part.root, tuple(part.classes))
-    return Part(len(part))
 
 
 def _short(classes: tuple[str, ...] | None) -> list[str] | dict[str, Any] | None:

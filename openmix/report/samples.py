@@ -13,7 +13,6 @@ from torch import Tensor
 
 from openmix import belongs
 from openmix.config import Composed, check
-from openmix.config.sources import sources
 from openmix.data import pipeline
 from openmix.errors import ConfigError
 from openmix.runner import build
@@ -49,6 +48,8 @@ def first_batch(record: Mapping[str, Any]) -> Samples:
     from anywhere. Raises ConfigError, Unsupported and whatever data or mixup raise.
     """
     config = _harmless(record)
+    if now := belongs.change(belongs.of_record(record), belongs.traces(config), "since this run"):
+        raise ConfigError(now.what)
     world = record["cost"].get("world_size", 1)
     loaded = pipeline.build(
         config["dataset"],
@@ -59,9 +60,6 @@ def first_batch(record: Mapping[str, Any]) -> Samples:
         seed=config["seed"],
         world=world,
     )
-    now = {"data": loaded.digest.as_dict(), "sources": sources(config)}
-    if why := belongs.changes(belongs.of_record(record), now, "since this run"):
-        raise ConfigError(why)
     raw, labels = next(iter(loaded.train.batches()))
     net, mixer = build.build_networks(config)
     x = loaded.normalise(raw)

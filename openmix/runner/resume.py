@@ -8,7 +8,7 @@ from types import FrameType
 import torch
 from mmengine.hooks import Hook
 
-from openmix.belongs import foreign
+from openmix import belongs
 from openmix.errors import ConfigError, Diverged, Interrupted
 from openmix.runner import checkpoint, distributed
 
@@ -116,8 +116,7 @@ def restore(runner, state: dict) -> None:
     """Put ``runner`` where :func:`capture` left it."""
     if state["identity"] != runner.identity:
         raise ConfigError(f"the checkpoint is of run {state['identity']}, not {runner.identity}")
-    if why := foreign(state["traces"], runner.traces, "since the run was interrupted"):
-        raise ConfigError(why)
+    belongs.refuse(state["traces"], runner.traces, "since the run was interrupted")
     if state["world_size"] != distributed.world():
         raise ConfigError(
             f"the run was begun with {state['world_size']} processes and cannot go on with "

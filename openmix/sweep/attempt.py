@@ -20,7 +20,7 @@ from openmix.sweep.launcher import LaunchError
 from openmix.sweep.manifest import TOOL, Sweep
 from openmix.sweep.reasons import reason_of_death
 from openmix.sweep.settings import Local, Slurm
-from openmix.sweep.slurm import TORCHRUN, over_nodes, signal_steps, srun_line
+from openmix.sweep.slurm import TORCHRUN, signal_steps, srun_line
 from openmix.sweep.status import BEAT_SECONDS, Status, write
 from openmix.sweep.status import read as read_status
 
@@ -87,7 +87,7 @@ class Attempt:
 
     def tell(self) -> None:
         """Tell the run to save itself and end."""
-        if over_nodes(self.settings):
+        if self.settings.over_nodes:
             # srun ends its processes by SIGKILL when it is told to end itself.
             with suppress(LaunchError):
                 return signal_steps(job())
@@ -171,7 +171,7 @@ def tail(file: Path, lines: int) -> list[str]:
 
 def launch_line(settings: Local | Slurm) -> list[str]:
     """What stands before the script of a run: python, or torchrun for several processes."""
-    if over_nodes(settings):
+    if settings.over_nodes:
         return srun_line(settings, job())
     if settings.processes == 1:
         return [sys.executable]

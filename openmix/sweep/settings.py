@@ -25,6 +25,11 @@ class Settings(BaseModel):
     processes: Count
     fail_fast: Count | None
 
+    @property
+    def over_nodes(self) -> bool:
+        """Whether a run spans several nodes."""
+        return False
+
 
 class Local(Settings):
     kind: Literal["local"]
@@ -79,6 +84,10 @@ class Slurm(Settings):
     extra: Annotated[list[Annotated[str, AfterValidator(_line)]], BeforeValidator(_lines)]
     setup: str
     leaderboard: bool
+
+    @property
+    def over_nodes(self) -> bool:
+        return self.nodes > 1
 
 
 KINDS = {"local": TypeAdapter(Local), "slurm": TypeAdapter(Slurm)}

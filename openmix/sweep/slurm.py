@@ -17,7 +17,7 @@ import jinja2
 from openmix import atomic
 from openmix.sweep.launcher import Held, LaunchError, launches, note
 from openmix.sweep.manifest import TOOL, Sweep
-from openmix.sweep.settings import Local, Slurm
+from openmix.sweep.settings import Slurm
 
 TEMPLATE = Path(__file__).with_name("job.sh.j2")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
@@ -225,11 +225,6 @@ def requeue(job: str) -> None:
         return
     if done.returncode not in (0, -signal.SIGTERM):  # it is ended with the job that it requeues
         print(f"not requeued: {done.stderr.strip()}", file=sys.stderr)
-
-
-def over_nodes(settings: Local | Slurm) -> bool:
-    """Whether a run spans several nodes."""
-    return settings.kind == "slurm" and settings.nodes > 1
 
 
 def signal_steps(job: str) -> None:

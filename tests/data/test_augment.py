@@ -7,6 +7,7 @@ from torchvision.transforms.v2 import functional as reference
 
 from openmix.data import augment
 from openmix.data.augment import CropFlip, Flip, RandomResizedCrop
+from openmix.data.erasing import RandomErasing
 from openmix.errors import ConfigError
 
 
@@ -155,3 +156,19 @@ def test_bad_options_are_told_in_one_line(make):
     with pytest.raises(ConfigError) as error:
         make()
     assert "\n" not in str(error.value)
+
+
+def test_erasing_fills_a_box_with_noise():
+    image = torch.full((3, 64, 64), 200, dtype=torch.uint8)
+    torch.manual_seed(0)
+    always = RandomErasing(1.0, mean=[0.5] * 3, std=[0.1] * 3)
+    erased = torch.stack([always(image) for _ in range(200)])
+    changed = (erased != image).any(1)
+    assert (image == 200).all()
+    share = changed.float().mean((1, 2))
+    assert share.min() > 0.015 and share.max() < 0.35
+    noise = erased[:, 0][changed].float()
+    assert abs(noise.mean() - 127.5) < 1 and abs(noise.std() - 25.5) < 1
+    sometimes = RandomErasing(0.25, mean=[0.5] * 3, std=[0.1] * 3)
+    hits = sum(sometimes(image) is not image for _ in range(1000))
+    assert 200 < hits < 300

@@ -8,7 +8,7 @@ from PIL import Image
 
 from openmix.data import fashion_mnist
 from openmix.data.base import Arrays, list_folder
-from openmix.data.digest import Digest, Part, differ, digest, load
+from openmix.data.digest import Digest, differ, digest, load
 
 DIGITS = {"_target_": "openmix.data.sources.digits", "root": "data"}
 
@@ -29,7 +29,7 @@ def node(root):
 
 def test_digits_have_the_checksum_that_stands_in_their_records():
     assert digest(DIGITS) == Digest(
-        "6d682fb3fcf1cde090e9fd03ed78cb8deb28b9d238fabdf409a20eea867627a5", Part(1000), Part(797)
+        "6d682fb3fcf1cde090e9fd03ed78cb8deb28b9d238fabdf409a20eea867627a5", 1000, 797
     )
 
 
@@ -54,11 +54,11 @@ ARRAYS = "ae3fae8adaeee5d9522747659725cfd391c45f405b4d31c6ba4c2cecda12d0e8"
 def test_data_are_read_once_for_digest_and_run_and_anew_for_the_next(folder):
     source = node(folder)
     before = digest(source)
-    assert before.train == Part(6, str(folder / "train"), ("cat", "dog"))
+    assert (before.train, before.test, before.classes) == (6, 4, ("cat", "dog"))
     (folder / "train" / "cat" / "0.png").unlink()
     train, test, same = load(source)
     assert same is before and (len(train), len(test)) == (6, 4)
-    assert digest(source).train.images == len(load(source)[0]) == 5
+    assert digest(source).train == len(load(source)[0]) == 5
 
 
 def test_no_torch_for_a_digest(folder):
@@ -75,8 +75,7 @@ def test_no_torch_for_a_digest(folder):
 
 
 def folders(checksum, train=40, test=10, classes=("a", "b")):
-    parts = (Part(count, "/x", tuple(classes)) for count in (train, test))
-    return Digest(checksum, *parts).as_dict()
+    return Digest(checksum, train, test, tuple(classes)).as_dict()
 
 
 @pytest.mark.parametrize(
@@ -93,7 +92,7 @@ def folders(checksum, train=40, test=10, classes=("a", "b")):
         (folders("1", classes=("a",)), "1 classes instead of 2: without b"),
         (folders("1", classes=map(str, range(21))), "21 classes instead of 2"),
         (folders("1"), "other file names or sizes"),
-        (Digest("1", Part(40), Part(10)).as_dict(), "images in memory instead of an image folder"),
+        (Digest("1", 40, 10).as_dict(), "images in memory instead of an image folder"),
     ],
 )
 def test_what_differs(now, phrase):
@@ -101,7 +100,7 @@ def test_what_differs(now, phrase):
 
 
 def test_what_differs_in_arrays_among_many_classes_and_from_an_old_record():
-    before, now = (Digest(name, Part(40), Part(10)).as_dict() for name in "01")
+    before, now = (Digest(name, 40, 10).as_dict() for name in "01")
     assert differ(before, now) == "other pixels or labels"
     assert differ({"checksum": "0", "train": 24, "val": 16, "test": 10}, now) == (
         "other pixels or labels"

@@ -2,9 +2,9 @@
 
 import pytest
 
+from openmix.config import code_digest as module
 from openmix.config import source
-from openmix.config import sources as module
-from openmix.config.sources import changed, code, sources
+from openmix.config.code_digest import changed, code, sources
 
 
 @pytest.fixture
